@@ -1,0 +1,3 @@
+//! The decisions Portcullis takes, as pure functions of a policy, a request and a time.
+
+pub mod config;
