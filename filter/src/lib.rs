@@ -1,1 +1,17 @@
-//! The proxy-wasm adapter.
+//! The proxy-wasm adapter: callbacks in, engine calls, host effects out. It decides nothing.
+
+#![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
+
+mod host;
+mod http;
+mod metrics;
+mod plugin;
+
+use proxy_wasm::types::LogLevel;
+
+use crate::plugin::Root;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+}}

@@ -1,7 +1,262 @@
-//! From a document to a [`Policy`](crate::Policy): decoded, checked and compiled, with every mistake reported at once.
+//! From a document to a [`Policy`]: decoded, checked and compiled, with every mistake reported at once.
 
+mod decode;
 mod error;
 mod node;
+mod provider;
+mod response;
+mod route;
+
+use std::collections::HashMap;
+use std::rc::Rc;
 
 pub use error::PolicyError;
 pub use node::{Key, Node, NodeValue};
+
+use self::decode::{Fields, Findings, list, non_empty, owned};
+use self::error::Path;
+use self::route::RawRoute;
+use crate::audit::{AuditLevel, Sinks};
+use crate::authz::{Requirement, RoleRights};
+use crate::cors::CorsPolicy;
+use crate::headers::SecurityHeaders;
+use crate::pipeline::short_digest;
+use crate::policy::Policy;
+use crate::response::ResponseRules;
+use crate::route::{Route, RouteTable};
+use crate::secret::SecretSource;
+use crate::token::{Place, Provider, Sources, TokenSource};
+
+/// How many routes a policy may have.
+const MAX_ROUTES: usize = 100_000;
+
+impl Policy {
+    /// Reads a plugin configuration: JSON text, or the serialized `google.protobuf.Struct` that Envoy hands over when a
+    /// Struct is configured.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(configuration: &[u8], secrets: &dyn SecretSource) -> Result<Self, Vec<PolicyError>> {
+        let document = match Node::from_json(configuration) {
+            Ok(document) => document,
+            Err(error) => match Node::from_struct(configuration) {
+                Ok(document) => document,
+                Err(_) => {
+                    let message = format!("neither JSON nor a google.protobuf.Struct: {error}");
+                    let remedy = "give the policy as JSON text or as a Struct".into();
+                    return Err(vec![PolicyError { path: String::new(), line: None, message, remedy }]);
+                }
+            },
+        };
+        Self::compile(&document, secrets)
+    }
+
+    /// Compiles a policy document.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place and a remedy.
+    pub fn compile(document: &Node, secrets: &dyn SecretSource) -> Result<Self, Vec<PolicyError>> {
+        let mut findings = Findings::default();
+        let policy = compile(document, secrets, &mut findings);
+        match policy {
+            Some(mut policy) if findings.errors.is_empty() => {
+                policy.warnings = findings.warnings;
+                Ok(policy)
+            }
+            _ => {
+                findings.errors.sort_by_key(|error| error.line);
+                Err(findings.errors)
+            }
+        }
+    }
+}
+
+fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings) -> Option<Policy> {
+    let root = Path::Root;
+    let mut fields = Fields::of(document, &root, findings)?;
+    let version = fields.required("version", "start the policy with `version: v1`", findings);
+    version.and_then(|node| decode::choice(node, &root.field("version"), findings, &[("v1", ())]));
+    let dry_run = fields.read("mode", findings, route::mode).unwrap_or(false);
+    let stat_prefix = fields.read("stat_prefix", findings, stat_prefix);
+    let providers = fields.read("providers", findings, |node, path, findings| {
+        list(node, path, findings, |node, path, findings| provider::provider(node, path, secrets, findings))
+    });
+    let providers_given = fields.take("providers").is_some();
+    let roles = fields.read("roles", findings, route::roles).unwrap_or_default();
+    let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
+    let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), findings));
+    let cors = fields.read("cors", findings, response::cors);
+    let security = fields.read("security_headers", findings, response::security_headers).unwrap_or_default();
+    let hide_upstream_5xx = fields.read("errors", findings, response::errors).unwrap_or(true);
+    let audit = fields.read("audit", findings, response::audit);
+    fields.finish(findings);
+
+    let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) = providers.unwrap_or_default().into_iter().unzip();
+    check_provider_names(&providers, findings);
+    let routes = routes?;
+    check_routes(&routes, &providers, &roles, providers_given, findings);
+    let (audit_level, sinks) = audit.unwrap_or((AuditLevel::All, Sinks { access_log: true, log: false }));
+    let defaults = ResponseDefaults { cors, security, hide_upstream_5xx };
+    let response = Rc::new(ResponseRules::new(defaults.cors.clone(), &defaults.security, defaults.hide_upstream_5xx));
+    let known_roles = known_roles(&roles, &routes);
+    let routes = routes.into_iter().map(|raw| compile_route(raw, &defaults, &response)).collect();
+    Some(Policy {
+        dry_run,
+        identity_headers: identity_headers(&providers),
+        sources: sources(places),
+        providers,
+        known_roles,
+        roles,
+        routes: RouteTable::new(routes),
+        response,
+        audit_level,
+        sinks,
+        digest: short_digest(&document.to_canonical_json().to_string()),
+        stat_prefix,
+        warnings: Vec::new(),
+    })
+}
+
+/// What routes take over from the policy.
+struct ResponseDefaults {
+    cors: Option<CorsPolicy>,
+    security: SecurityHeaders,
+    hide_upstream_5xx: bool,
+}
+
+fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<ResponseRules>) -> Route {
+    let RawRoute { line: _, name, path, methods, hosts, requirement, ip, when, dry_run, cors, security_headers, hide_upstream_5xx } = raw;
+    let own = cors.is_some() || security_headers.is_some() || hide_upstream_5xx.is_some();
+    let response = if own {
+        let security = security_headers.as_ref().unwrap_or(&defaults.security);
+        let hide = hide_upstream_5xx.unwrap_or(defaults.hide_upstream_5xx);
+        Rc::new(ResponseRules::new(cors.or_else(|| defaults.cors.clone()), security, hide))
+    } else {
+        Rc::clone(shared)
+    };
+    Route { name, path, methods, hosts, requirement, ip, when, dry_run, response }
+}
+
+fn read_routes(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<RawRoute>> {
+    if matches!(&node.value, NodeValue::Seq(items) if items.len() > MAX_ROUTES) {
+        findings.error(path, node.line, format!("more than {MAX_ROUTES} routes"), "use parameters, or split the policy");
+        return None;
+    }
+    non_empty(node, path, findings, "add a route; without one everything is refused", route::route)
+}
+
+fn stat_prefix(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    let prefix = owned(node, path, findings)?;
+    let fits = prefix.len() <= 64 && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !fits {
+        findings.error(path, node.line, format!("`{prefix}` is not a prefix for metrics"), "write letters, digits and `_`");
+    }
+    fits.then_some(prefix)
+}
+
+fn check_provider_names(providers: &[Provider], findings: &mut Findings) {
+    let root = Path::Root.field("providers");
+    for (index, provider) in providers.iter().enumerate() {
+        if providers.iter().take(index).any(|earlier| earlier.name == provider.name) {
+            let message = format!("two providers are called `{}`", provider.name);
+            findings.error(&root.index(index), None, message, "give every provider a name of its own");
+        }
+    }
+}
+
+fn check_routes(
+    routes: &[RawRoute],
+    providers: &[Provider],
+    roles: &HashMap<String, RoleRights>,
+    providers_given: bool,
+    findings: &mut Findings,
+) {
+    let root = Path::Root.field("routes");
+    let mut names: HashMap<&str, usize> = HashMap::new();
+    let mut claimed: HashMap<(String, Option<&str>, String), &str> = HashMap::new();
+    let has_roles = providers.is_empty() || providers.iter().any(|provider| provider.roles_from.is_some());
+    for (index, route) in routes.iter().enumerate() {
+        let path = root.index(index);
+        if let Some(first) = names.insert(&route.name, index) {
+            let message = format!("`{}` is also the name of routes[{first}]", route.name);
+            findings.error(&path.field("name"), route.line, message, "give every route a name of its own");
+        }
+        check_overlap(route, &path, &mut claimed, findings);
+        let access = path.field("access");
+        if route.requirement != Requirement::Public && !providers_given {
+            findings.error(&access, route.line, "nobody can be authenticated: the policy has no providers", "add a provider, or set access: public");
+        }
+        match &route.requirement {
+            Requirement::RoleTable(_) if roles.is_empty() => {
+                findings.error(&access, route.line, "`access: role_table` without a role table", "add `roles` to the policy");
+            }
+            Requirement::RoleTable(_) | Requirement::Roles(_) if !has_roles => {
+                findings.error(&access, route.line, "nobody has a role: no provider has `roles_from`", "add `roles_from: {claim: [role]}` to a provider");
+            }
+            Requirement::Roles(named) if !roles.is_empty() => {
+                for role in named.iter().filter(|role| !roles.contains_key(*role)) {
+                    let message = format!("role `{role}` is not in the role table");
+                    findings.warn(&path.field("roles"), route.line, message, "check its spelling, or add it to `roles`");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Two routes of one path, method and host would leave it to chance which decides.
+fn check_overlap<'r>(
+    route: &'r RawRoute,
+    path: &Path<'_>,
+    claimed: &mut HashMap<(String, Option<&'r str>, String), &'r str>,
+    findings: &mut Findings,
+) {
+    let shape = route.path.shape();
+    let methods: Vec<Option<&str>> =
+        if route.methods.is_empty() { vec![None] } else { route.methods.iter().map(|method| Some(method.as_str())).collect() };
+    let hosts: Vec<String> =
+        if route.hosts.is_empty() { vec![String::new()] } else { route.hosts.iter().map(|host| format!("{host:?}")).collect() };
+    for method in &methods {
+        for host in &hosts {
+            if let Some(first) = claimed.insert((shape.clone(), *method, host.clone()), &route.name) {
+                let what = method.map_or_else(|| "requests".to_owned(), |method| format!("{method} requests"));
+                let message = format!("route `{first}` already takes {what} to this path and host");
+                findings.error(&path.field("match"), route.line, message, "remove one, or tell them apart by methods or hosts");
+                return;
+            }
+        }
+    }
+}
+
+fn known_roles(roles: &HashMap<String, RoleRights>, routes: &[RawRoute]) -> Vec<String> {
+    let named = routes.iter().filter_map(|route| match &route.requirement {
+        Requirement::Roles(named) => Some(named),
+        _ => None,
+    });
+    let mut known: Vec<String> = roles.keys().cloned().chain(named.flatten().cloned()).collect();
+    known.sort();
+    known.dedup();
+    known
+}
+
+fn identity_headers(providers: &[Provider]) -> Vec<String> {
+    let headers = providers.iter().flat_map(|provider| &provider.claim_to_headers);
+    let mut headers: Vec<String> = headers.map(|(_, header)| header.replace('_', "-")).collect();
+    headers.sort();
+    headers.dedup();
+    headers
+}
+
+/// Places in the order of the providers, each once, with everyone who takes tokens from it.
+fn sources(places: Vec<Vec<Place>>) -> Sources {
+    let mut sources: Vec<TokenSource> = Vec::new();
+    for (index, places) in places.into_iter().enumerate() {
+        for place in places {
+            match sources.iter_mut().find(|source| source.place == place) {
+                Some(source) => source.providers.push(index),
+                None => sources.push(TokenSource { place, providers: vec![index] }),
+            }
+        }
+    }
+    Sources(sources)
+}

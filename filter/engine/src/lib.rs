@@ -1,3 +1,36 @@
 //! The decisions Portcullis takes, as pure functions of a policy, a request and a time.
+//!
+//! No host, no clock, no randomness, no files, no globals: what a decision needs beyond the request's headers comes in
+//! through [`Facts`]. A policy is compiled by [`Policy::compile`], a request decided by [`Policy::decide`].
 
+mod audit;
+mod authz;
 pub mod config;
+mod cors;
+mod decision;
+mod headers;
+mod ip;
+mod json;
+mod path;
+mod pipeline;
+mod policy;
+mod reply;
+mod request;
+mod response;
+mod route;
+mod secret;
+mod time;
+pub mod token;
+mod upstream;
+
+pub use audit::{AuditRecord, Sinks};
+pub use decision::{AllowReason, Decision, DenyReason};
+pub use headers::HeaderEdit;
+pub use ip::parse_peer;
+pub use pipeline::{Facts, RequestAction, Step, Trace, Verdict};
+pub use policy::Policy;
+pub use reply::LocalReply;
+pub use request::Headers;
+pub use response::{ResponsePlan, failure_reply};
+pub use secret::{Secret, SecretLookup, SecretSource};
+pub use time::UnixTime;

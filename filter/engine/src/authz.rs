@@ -1,0 +1,250 @@
+//! Who may: requirements of routes, and the permit that only they can give.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::decision::{AllowReason, DenyReason};
+use crate::path::decode_segment;
+use crate::request::{Action, RequestHead};
+use crate::route::RouteMatch;
+use crate::token::{ClaimPath, Provider, VerifiedToken};
+
+/// Roles of a token beyond this many are not looked at.
+const MAX_ROLES: usize = 64;
+
+/// What a route asks of its caller.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Requirement {
+    Public,
+    Authenticated,
+    Roles(Vec<String>),
+    RoleTable(Owner),
+}
+
+/// What "own" means on a route.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Owner {
+    /// Nothing: roles that need it are refused.
+    Undefined,
+    /// The service finds out.
+    Upstream,
+    /// A path parameter equals a claim.
+    Param { param: String, claim: ClaimPath },
+}
+
+/// How far a role reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    None,
+    Own,
+    Any,
+}
+
+/// A row of the role table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoleRights {
+    pub(crate) read: Reach,
+    pub(crate) write: Reach,
+}
+
+/// A condition of a route's `when`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) claim: ClaimPath,
+    pub(crate) test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Test {
+    Contains(String),
+    Equals(Operand),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Operand {
+    Value(Value),
+    Header(String),
+    Param(String),
+    Query(String),
+}
+
+/// A caller whose token was verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Principal<'p> {
+    pub(crate) provider: &'p Provider,
+    pub(crate) token: VerifiedToken,
+    pub(crate) roles: Vec<String>,
+}
+
+/// Who calls, as far as is known.
+#[derive(Clone, Debug)]
+pub(crate) enum Authentication<'p> {
+    Anonymous,
+    Authenticated(Principal<'p>),
+}
+
+/// Permission to go on to the upstream. Only [`Requirement::authorize`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permit {
+    reason: AllowReason,
+    role: Option<String>,
+}
+
+impl Permit {
+    pub(crate) const fn reason(&self) -> AllowReason {
+        self.reason
+    }
+
+    /// The role that was decisive.
+    pub(crate) fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+}
+
+impl<'p> Principal<'p> {
+    pub(crate) fn new(provider: &'p Provider, token: VerifiedToken) -> Self {
+        let roles = match provider.roles_from.as_ref().and_then(|path| path.lookup(token.claims())) {
+            Some(Value::String(role)) => vec![role.clone()],
+            Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        Self { provider, token, roles }
+    }
+}
+
+impl Requirement {
+    /// The requirement in the words of the policy.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Public => "access: public".into(),
+            Self::Authenticated => "access: authenticated".into(),
+            Self::Roles(roles) => format!("access: roles [{}]", roles.join(", ")),
+            Self::RoleTable(_) => "access: role_table".into(),
+        }
+    }
+
+    /// Decides. `authentication` is anonymous only on public routes.
+    pub(crate) fn authorize(
+        &self,
+        authentication: &Authentication<'_>,
+        table: &HashMap<String, RoleRights>,
+        matched: &RouteMatch<'_>,
+        head: &RequestHead<'_>,
+    ) -> Result<Permit, DenyReason> {
+        if *self == Self::Public {
+            return Ok(Permit { reason: AllowReason::Public, role: None });
+        }
+        let Authentication::Authenticated(caller) = authentication else { return Err(DenyReason::CredentialsMissing) };
+        let permit = match self {
+            Self::Public | Self::Authenticated => Permit { reason: AllowReason::Authenticated, role: None },
+            Self::Roles(allowed) => {
+                if caller.roles.is_empty() {
+                    return Err(DenyReason::RoleMissing);
+                }
+                let role = caller.roles.iter().find(|role| allowed.contains(role)).ok_or(DenyReason::RoleDenied)?;
+                Permit { reason: AllowReason::RoleAllowed, role: Some(role.clone()) }
+            }
+            Self::RoleTable(owner) => authorize_by_table(owner, caller, table, matched, head)?,
+        };
+        let holds = |condition: &Condition| condition.holds(caller, matched, head);
+        if matched.route.when.iter().all(holds) { Ok(permit) } else { Err(DenyReason::ConditionDenied) }
+    }
+}
+
+fn authorize_by_table(
+    owner: &Owner,
+    caller: &Principal<'_>,
+    table: &HashMap<String, RoleRights>,
+    matched: &RouteMatch<'_>,
+    head: &RequestHead<'_>,
+) -> Result<Permit, DenyReason> {
+    let action = head.envelope.method.action();
+    let known = caller.roles.iter().filter_map(|role| table.get(role).map(|rights| (role, rights.reach(action))));
+    // The role that reaches furthest decides.
+    let (role, reach) = known.max_by_key(|(_, reach)| *reach).ok_or(DenyReason::RoleMissing)?;
+    let reason = match (reach, owner) {
+        (Reach::Any, _) => AllowReason::RoleAllowed,
+        (Reach::Own, Owner::Upstream) => AllowReason::OwnerUpstream,
+        (Reach::Own, Owner::Param { param, claim }) if owns(caller, matched.param(param), claim) => AllowReason::OwnerAllowed,
+        (Reach::Own, Owner::Param { .. } | Owner::Undefined) => return Err(DenyReason::OwnerDenied),
+        (Reach::None, _) => return Err(DenyReason::RoleDenied),
+    };
+    Ok(Permit { reason, role: Some(role.clone()) })
+}
+
+fn owns(caller: &Principal<'_>, param: Option<&str>, claim: &ClaimPath) -> bool {
+    let claimed = claim.lookup(caller.token.claims()).and_then(scalar_text);
+    match (param, claimed) {
+        (Some(param), Some(claimed)) => !claimed.is_empty() && decode_segment(param) == claimed,
+        _ => false,
+    }
+}
+
+impl RoleRights {
+    /// Methods that are neither read nor write reach nothing.
+    const fn reach(self, action: Action) -> Reach {
+        match action {
+            Action::Read => self.read,
+            Action::Write => self.write,
+            Action::Other => Reach::None,
+        }
+    }
+}
+
+impl Condition {
+    /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing.
+    pub(crate) fn holds(&self, caller: &Principal<'_>, matched: &RouteMatch<'_>, head: &RequestHead<'_>) -> bool {
+        let Some(claim) = self.claim.lookup(caller.token.claims()) else { return false };
+        match &self.test {
+            Test::Contains(word) => contains(claim, word),
+            Test::Equals(Operand::Value(value)) => equal(claim, value),
+            Test::Equals(Operand::Header(name)) => {
+                let value = head.envelope.header(name).one().and_then(|value| std::str::from_utf8(value).ok());
+                equals_text(claim, value)
+            }
+            Test::Equals(Operand::Param(name)) => {
+                let value = matched.param(name).map(decode_segment);
+                equals_text(claim, value.as_deref())
+            }
+            Test::Equals(Operand::Query(name)) => {
+                let value = head.query_param(name).one();
+                equals_text(claim, value.as_deref())
+            }
+        }
+    }
+}
+
+/// A word of a space-delimited string (RFC 8693 section 4.2), or an element of an array.
+fn contains(claim: &Value, word: &str) -> bool {
+    match claim {
+        Value::String(text) => text.split(' ').any(|part| part == word),
+        Value::Array(items) => items.iter().any(|item| scalar_text(item).is_some_and(|text| text == word)),
+        _ => false,
+    }
+}
+
+/// Numbers are equal by value: a policy that came as a Struct has only doubles.
+fn equal(claim: &Value, value: &Value) -> bool {
+    match (claim, value) {
+        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        _ => claim == value,
+    }
+}
+
+fn equals_text(claim: &Value, value: Option<&str>) -> bool {
+    match (scalar_text(claim), value) {
+        (Some(claim), Some(value)) => claim == value,
+        _ => false,
+    }
+}
+
+/// A scalar claim as text.
+pub(crate) fn scalar_text(claim: &Value) -> Option<std::borrow::Cow<'_, str>> {
+    match claim {
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(value) => Some(value.to_string().into()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

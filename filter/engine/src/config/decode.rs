@@ -1,0 +1,287 @@
+//! Reading nodes as what they should be, and saying what they are instead.
+
+use super::error::{Path, PolicyError};
+use super::node::{Key, Node, NodeValue};
+
+/// Fields of the contract that this version does not have yet.
+const LATER: [&str; 6] = ["input", "step_up", "api_keys", "lockout", "identity_feed", "remote_jwks"];
+
+/// Everything found so far.
+#[derive(Default)]
+pub(crate) struct Findings {
+    pub(crate) errors: Vec<PolicyError>,
+    pub(crate) warnings: Vec<PolicyError>,
+}
+
+impl Findings {
+    pub(crate) fn error(&mut self, path: &Path<'_>, line: Option<u32>, message: impl Into<String>, remedy: impl Into<String>) {
+        self.errors.push(PolicyError { path: path.to_string(), line, message: message.into(), remedy: remedy.into() });
+    }
+
+    pub(crate) fn warn(&mut self, path: &Path<'_>, line: Option<u32>, message: impl Into<String>, remedy: impl Into<String>) {
+        self.warnings.push(PolicyError { path: path.to_string(), line, message: message.into(), remedy: remedy.into() });
+    }
+}
+
+/// The members of a mapping, taken one by one; what nobody took is unknown.
+pub(crate) struct Fields<'n, 'p> {
+    pub(crate) path: &'p Path<'p>,
+    pub(crate) line: Option<u32>,
+    members: &'n [(Key, Node)],
+    known: Vec<&'static str>,
+}
+
+impl<'n, 'p> Fields<'n, 'p> {
+    pub(crate) fn of(node: &'n Node, path: &'p Path<'p>, findings: &mut Findings) -> Option<Self> {
+        match &node.value {
+            NodeValue::Map(members) => Some(Self { path, line: node.line, members, known: Vec::new() }),
+            _ => {
+                wrong_kind(node, path, "a mapping", findings);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<&'n Node> {
+        self.known.push(name);
+        self.members.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    pub(crate) fn required(&mut self, name: &'static str, remedy: &str, findings: &mut Findings) -> Option<&'n Node> {
+        let found = self.take(name);
+        if found.is_none() {
+            findings.error(self.path, self.line, format!("missing field `{name}`"), remedy);
+        }
+        found
+    }
+
+    /// Takes a field and reads it, where it is there.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &'static str,
+        findings: &mut Findings,
+        read: impl FnOnce(&'n Node, &Path<'_>, &mut Findings) -> Option<T>,
+    ) -> Option<T> {
+        let node = self.take(name)?;
+        read(node, &self.path.field(name), findings)
+    }
+
+    /// Reports what nobody took, and what stands twice.
+    pub(crate) fn finish(self, findings: &mut Findings) {
+        for (index, (key, _)) in self.members.iter().enumerate() {
+            let path = self.path.field(&key.name);
+            if self.members.iter().take(index).any(|(earlier, _)| earlier.name == key.name) {
+                findings.error(&path, key.line, format!("field `{}` stands twice", key.name), "keep one");
+            } else if !self.known.contains(&key.name.as_str()) {
+                let message = format!("unknown field `{}`", key.name);
+                findings.error(&path, key.line, message, unknown_remedy(&key.name, &self.known));
+            }
+        }
+    }
+}
+
+fn unknown_remedy(name: &str, known: &[&str]) -> String {
+    if LATER.contains(&name) {
+        return "this version of Portcullis does not have it; remove it".into();
+    }
+    let nearest = known.iter().map(|candidate| (distance(name, candidate), candidate)).min();
+    match nearest {
+        Some((steps, candidate)) if steps <= 2 => format!("did you mean `{candidate}`?"),
+        _ => format!("remove it; known here: {}", known.join(", ")),
+    }
+}
+
+/// Levenshtein distance.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, a) in left.chars().enumerate() {
+        let mut diagonal = index;
+        let mut last = index + 1;
+        for (slot, b) in row.iter_mut().skip(1).zip(&right) {
+            let best = (diagonal + usize::from(a != *b)).min(*slot + 1).min(last + 1);
+            diagonal = std::mem::replace(slot, best);
+            last = best;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+pub(crate) fn wrong_kind(node: &Node, path: &Path<'_>, wanted: &str, findings: &mut Findings) {
+    findings.error(path, node.line, format!("{wanted} is needed here, not {}", node.kind()), format!("write {wanted}"));
+}
+
+pub(crate) fn text<'n>(node: &'n Node, path: &Path<'_>, findings: &mut Findings) -> Option<&'n str> {
+    match &node.value {
+        NodeValue::String(text) if !text.is_empty() => Some(text),
+        NodeValue::String(_) => {
+            findings.error(path, node.line, "empty text", "write something, or leave the field out");
+            None
+        }
+        _ => {
+            wrong_kind(node, path, "a string", findings);
+            None
+        }
+    }
+}
+
+pub(crate) fn owned(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    text(node, path, findings).map(str::to_owned)
+}
+
+pub(crate) fn boolean(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<bool> {
+    match node.value {
+        NodeValue::Bool(value) => Some(value),
+        _ => {
+            wrong_kind(node, path, "`true` or `false`", findings);
+            None
+        }
+    }
+}
+
+/// A whole number within limits.
+pub(crate) fn integer(node: &Node, path: &Path<'_>, findings: &mut Findings, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    match node.value {
+        NodeValue::Number(value)
+            if value.fract() == 0.0 && value >= f64::from(*range.start()) && value <= f64::from(*range.end()) =>
+        {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the range, just checked")]
+            Some(value as u32)
+        }
+        _ => {
+            let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+            findings.error(path, node.line, format!("{wanted} is needed here"), format!("write {wanted}"));
+            None
+        }
+    }
+}
+
+/// A duration: a whole number and `s`, `m`, `h` or `d`; in seconds.
+pub(crate) fn duration(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<u64> {
+    let parsed = match &node.value {
+        NodeValue::String(text) => parse_duration(text),
+        _ => None,
+    };
+    if parsed.is_none() {
+        findings.error(path, node.line, "not a duration", "write a whole number and a unit: 30s, 15m, 24h, 730d");
+    }
+    parsed
+}
+
+fn parse_duration(text: &str) -> Option<u64> {
+    let unit = match text.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number = text.get(..text.len() - 1)?;
+    if number.is_empty() || number.len() > 9 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// One of a few words.
+pub(crate) fn choice<T: Copy>(node: &Node, path: &Path<'_>, findings: &mut Findings, words: &[(&str, T)]) -> Option<T> {
+    let found = match &node.value {
+        NodeValue::String(text) => words.iter().find(|(word, _)| word == text).map(|(_, value)| *value),
+        _ => None,
+    };
+    if found.is_none() {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let given = match &node.value {
+            NodeValue::String(text) => format!("`{text}`"),
+            _ => node.kind().to_owned(),
+        };
+        findings.error(path, node.line, format!("{given} is not one of the choices"), format!("write one of: {}", words.join(", ")));
+    }
+    found
+}
+
+/// Every item of a list; those that cannot be read are reported and left out.
+pub(crate) fn list<'n, T>(
+    node: &'n Node,
+    path: &Path<'_>,
+    findings: &mut Findings,
+    mut read: impl FnMut(&'n Node, &Path<'_>, &mut Findings) -> Option<T>,
+) -> Option<Vec<T>> {
+    let NodeValue::Seq(items) = &node.value else {
+        wrong_kind(node, path, "a list", findings);
+        return None;
+    };
+    Some(items.iter().enumerate().filter_map(|(index, item)| read(item, &path.index(index), findings)).collect())
+}
+
+/// A list with something in it.
+pub(crate) fn non_empty<'n, T>(
+    node: &'n Node,
+    path: &Path<'_>,
+    findings: &mut Findings,
+    remedy: &str,
+    read: impl FnMut(&'n Node, &Path<'_>, &mut Findings) -> Option<T>,
+) -> Option<Vec<T>> {
+    if matches!(&node.value, NodeValue::Seq(items) if items.is_empty()) {
+        findings.error(path, node.line, "an empty list", remedy);
+        return None;
+    }
+    list(node, path, findings, read)
+}
+
+/// A header name, in lower case.
+pub(crate) fn header_name(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    let name = text(node, path, findings)?;
+    if crate::cors::is_token(name) {
+        return Some(name.to_ascii_lowercase());
+    }
+    findings.error(path, node.line, format!("`{name}` is not a header name"), "write letters, digits and `-`");
+    None
+}
+
+/// A path of claim names.
+pub(crate) fn claim_path(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<crate::token::ClaimPath> {
+    if let NodeValue::String(name) = &node.value {
+        findings.error(path, node.line, "a list of claim names is needed here, not a string", format!("write [{name}]"));
+        return None;
+    }
+    let expected = matches!(&node.value, NodeValue::Seq(items) if !items.is_empty());
+    let names = non_empty(node, path, findings, "name a claim, such as [sub]", owned)?;
+    let complete = matches!(&node.value, NodeValue::Seq(items) if items.len() == names.len());
+    (expected && complete).then_some(crate::token::ClaimPath(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{distance, parse_duration};
+
+    #[test]
+    fn durations() {
+        for (text, expected) in [
+            ("30s", Some(30)),
+            ("15m", Some(900)),
+            ("24h", Some(86_400)),
+            ("730d", Some(63_072_000)),
+            ("0s", Some(0)),
+            ("30", None),
+            ("s", None),
+            ("-1s", None),
+            ("1.5h", None),
+            ("1w", None),
+            ("9999999999d", None),
+            ("é", None),
+        ] {
+            assert_eq!(parse_duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn near_words_are_near() {
+        for (left, right, steps) in [("issuer", "issuer", 0), ("isuer", "issuer", 1), ("audience", "audiences", 1), ("", "abc", 3), ("route", "roles", 2)] {
+            assert_eq!(distance(left, right), steps, "{left} {right}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! `providers`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::decode::{Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, non_empty, owned, text};
+use super::error::Path;
+use super::node::Node;
+use crate::secret::{Secret, SecretLookup, SecretSource};
+use crate::token::{Algorithm, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
+
+/// How an environment variable spells a secret.
+#[derive(Clone, Copy)]
+enum Encoding {
+    Raw,
+    Base64Url,
+    Hex,
+}
+
+/// Headers that are the connection's or the proxy's: no claim can stand in them.
+const NOT_FOR_CLAIMS: [&str; 10] = [
+    "host",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Reads a provider, and the places it takes tokens from.
+pub(crate) fn provider(
+    node: &Node,
+    path: &Path<'_>,
+    secrets: &dyn SecretSource,
+    findings: &mut Findings,
+) -> Option<(Provider, Vec<Place>)> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let name = fields.required("name", "give the provider a name", findings);
+    let name = name.and_then(|node| owned(node, &path.field("name"), findings));
+    let issuer = fields.read("issuer", findings, owned);
+    let audiences = fields.read("audiences", findings, |node, path, findings| {
+        non_empty(node, path, findings, "list the audiences, or leave the field out", owned)
+    });
+    let algorithms = fields.required("allowed_algorithms", "list the algorithms tokens may use, such as [HS256]", findings);
+    let algorithms = algorithms.and_then(|node| {
+        non_empty(node, &path.field("allowed_algorithms"), findings, "list at least one algorithm", algorithm)
+    });
+    let keys = keys(&mut fields, algorithms.as_deref(), secrets, findings);
+    let clock_skew = fields.read("clock_skew", findings, duration).unwrap_or(30);
+    let require_expiration = fields.read("require_expiration", findings, boolean).unwrap_or(true);
+    let max_lifetime = fields.read("max_lifetime", findings, duration);
+    let max_token_bytes = fields
+        .read("max_token_bytes", findings, |node, path, findings| integer(node, path, findings, 64..=65_536))
+        .unwrap_or(8192);
+    let places = places(&mut fields, findings);
+    let forward = fields.read("forward", findings, boolean).unwrap_or(false);
+    let roles_from = fields.read("roles_from", findings, |node, path, findings| {
+        let mut fields = Fields::of(node, path, findings)?;
+        let claim = fields.required("claim", "name the claim that holds the roles, such as [role]", findings);
+        let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));
+        fields.finish(findings);
+        claim
+    });
+    let claim_to_headers = fields
+        .read("claim_to_headers", findings, |node, path, findings| list(node, path, findings, claim_to_header))
+        .unwrap_or_default();
+    fields.finish(findings);
+    let rules = ClaimRules {
+        issuer,
+        audiences: audiences.unwrap_or_default(),
+        clock_skew: seconds(clock_skew),
+        require_expiration,
+        max_lifetime: max_lifetime.map(seconds),
+    };
+    let verifier = TokenVerifier {
+        keys: keys?,
+        algorithms: algorithms?,
+        rules,
+        max_token_bytes: usize::try_from(max_token_bytes).unwrap_or(usize::MAX),
+    };
+    Some((Provider { name: name?, verifier, forward, roles_from, claim_to_headers }, places))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "durations have at most nine digits of a unit")]
+const fn seconds(duration: u64) -> f64 {
+    duration as f64
+}
+
+fn algorithm(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Algorithm> {
+    let words: Vec<(&str, Algorithm)> = Algorithm::ALL.iter().map(|algorithm| (algorithm.name(), *algorithm)).collect();
+    choice(node, path, findings, &words)
+}
+
+fn keys(
+    fields: &mut Fields<'_, '_>,
+    allowed: Option<&[Algorithm]>,
+    secrets: &dyn SecretSource,
+    findings: &mut Findings,
+) -> Option<KeySet> {
+    let (listed, inline) = (fields.take("keys"), fields.take("local_jwks"));
+    let path = fields.path;
+    match (listed, inline) {
+        (Some(node), None) => {
+            let path = path.field("keys");
+            let keys = non_empty(node, &path, findings, "list at least one key", |node, path, findings| {
+                secret_key(node, path, allowed, secrets, findings)
+            })?;
+            for (index, key) in keys.iter().enumerate() {
+                if keys.iter().take(index).any(|earlier| earlier.kid() == key.kid()) {
+                    let message = key.kid().map_or_else(|| "two keys without `kid`".into(), |kid| format!("two keys have the kid `{kid}`"));
+                    findings.error(&path.index(index), node.line, message, "give every key a kid of its own");
+                }
+            }
+            Some(KeySet::new(keys))
+        }
+        (None, Some(node)) => local_jwks(node, &path.field("local_jwks"), findings),
+        (Some(_), Some(_)) => {
+            findings.error(path, fields.line, "both `keys` and `local_jwks`", "keep one of them");
+            None
+        }
+        (None, None) => {
+            let remedy = "add `keys` with a secret from the environment, or `local_jwks` with public keys";
+            findings.error(path, fields.line, "no keys", remedy);
+            None
+        }
+    }
+}
+
+fn local_jwks(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<KeySet> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let inline = fields.required("inline", "put the JSON Web Key Set here, as text", findings);
+    let inline_path = path.field("inline");
+    let document = inline.and_then(|node| text(node, &inline_path, findings).map(|text| (node, text)));
+    fields.finish(findings);
+    let (node, document) = document?;
+    match KeySet::from_jwks(document.as_bytes(), false) {
+        Ok(keys) => Some(keys),
+        Err(error) => {
+            let remedy = match error {
+                JwksError::SecretTooShort => "make a longer secret: `portcullis secret generate`",
+                _ => "put in a key set with public keys for signatures (RFC 7517)",
+            };
+            findings.error(&inline_path, node.line, error.to_string(), remedy);
+            None
+        }
+    }
+}
+
+fn secret_key(
+    node: &Node,
+    path: &Path<'_>,
+    allowed: Option<&[Algorithm]>,
+    secrets: &dyn SecretSource,
+    findings: &mut Findings,
+) -> Option<Key> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let kid = fields.read("kid", findings, owned);
+    let node = fields.required("algorithm", "name the key's algorithm, such as HS256", findings);
+    let algorithm = node.and_then(|node| algorithm(node, &path.field("algorithm"), findings).map(|algorithm| (node, algorithm)));
+    let algorithm = algorithm.and_then(|(node, algorithm)| {
+        let path = path.field("algorithm");
+        if !algorithm.is_symmetric() {
+            findings.error(&path, node.line, format!("{algorithm} has no shared secret"), "put public keys into `local_jwks`");
+            return None;
+        }
+        if allowed.is_some_and(|allowed| !allowed.contains(&algorithm)) {
+            findings.error(&path, node.line, format!("{algorithm} is not in `allowed_algorithms`"), "allow it, or remove the key");
+            return None;
+        }
+        Some(algorithm)
+    });
+    let secret = fields.required("secret", "say where the secret is: {env: SECRET_KEY}", findings);
+    let secret = secret.and_then(|node| secret_value(node, &path.field("secret"), algorithm, secrets, findings));
+    fields.finish(findings);
+    let algorithm = algorithm?;
+    Some(match secret? {
+        Some(secret) => Key::hmac(kid, Some(algorithm), &secret),
+        None => Key::unavailable(kid, algorithm),
+    })
+}
+
+/// The secret; `Some(None)` where it cannot be known here.
+fn secret_value(
+    node: &Node,
+    path: &Path<'_>,
+    algorithm: Option<Algorithm>,
+    secrets: &dyn SecretSource,
+    findings: &mut Findings,
+) -> Option<Option<Secret>> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let env = fields.required("env", "name the environment variable that holds the secret", findings);
+    let env = env.and_then(|node| text(node, &path.field("env"), findings).map(|name| (node.line, name)));
+    let encoding = fields.read("encoding", findings, |node, path, findings| {
+        choice(node, path, findings, &[("raw", Encoding::Raw), ("base64url", Encoding::Base64Url), ("hex", Encoding::Hex)])
+    });
+    fields.finish(findings);
+    let (line, name) = env?;
+    let path = path.field("env");
+    let value = match secrets.lookup(name) {
+        SecretLookup::Value(value) => value,
+        SecretLookup::Unset => {
+            let remedy = "set it in the plugin's VM: `vm_config.environment_variables` of Envoy, `vmConfig.env` of Istio";
+            findings.error(&path, line, format!("environment variable `{name}` is not set"), remedy);
+            return None;
+        }
+        SecretLookup::Unknown => {
+            let message = format!("environment variable `{name}` is not set here, so its key is not checked");
+            findings.warn(&path, line, message, "set it to have its length checked; the filter refuses the policy without it");
+            return Some(None);
+        }
+    };
+    let Some(secret) = decode_secret(&value, encoding.unwrap_or(Encoding::Raw)) else {
+        findings.error(&path, line, format!("environment variable `{name}` is not in the stated encoding"), "correct it or `encoding`");
+        return None;
+    };
+    let least = algorithm.map_or(32, Algorithm::min_secret_bytes);
+    if secret.expose().len() < least {
+        let algorithm = algorithm.map_or("HMAC", Algorithm::name);
+        let message = format!("the secret in `{name}` has {} bytes, {algorithm} needs at least {least}", secret.expose().len());
+        findings.error(&path, line, message, "make one with `portcullis secret generate`");
+        return None;
+    }
+    Some(Some(secret))
+}
+
+fn decode_secret(value: &Secret, encoding: Encoding) -> Option<Secret> {
+    let bytes = value.expose();
+    match encoding {
+        Encoding::Raw => Some(value.clone()),
+        Encoding::Base64Url => URL_SAFE_NO_PAD.decode(bytes).ok().map(Secret::new),
+        Encoding::Hex => {
+            let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+            let pairs = bytes.chunks(2).map(|pair| match pair {
+                [high, low] => Some(digit(high)? << 4 | digit(low)?),
+                _ => None,
+            });
+            pairs.collect::<Option<Vec<u8>>>().map(Secret::new)
+        }
+    }
+}
+
+fn places(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Vec<Place> {
+    let headers = fields.read("from_headers", findings, |node, path, findings| list(node, path, findings, from_header));
+    let bearer = || vec![Place::Header { name: "authorization".into(), value_prefix: "Bearer ".into() }];
+    let mut places = headers.unwrap_or_else(bearer);
+    let cookies = fields.read("from_cookies", findings, |node, path, findings| list(node, path, findings, owned));
+    places.extend(cookies.unwrap_or_default().into_iter().map(Place::Cookie));
+    let params = fields.read("from_params", findings, |node, path, findings| list(node, path, findings, owned));
+    places.extend(params.unwrap_or_default().into_iter().map(Place::Param));
+    if places.is_empty() {
+        findings.error(fields.path, fields.line, "no place to take tokens from", "name one in from_headers, from_cookies or from_params");
+    }
+    places
+}
+
+fn from_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Place> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let name = fields.required("name", "name the header", findings);
+    let name = name.and_then(|node| header_name(node, &path.field("name"), findings));
+    let value_prefix = fields.read("value_prefix", findings, owned).unwrap_or_default();
+    fields.finish(findings);
+    Some(Place::Header { name: name?, value_prefix })
+}
+
+fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(crate::token::ClaimPath, String)> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let claim = fields.required("claim", "name the claim, such as [sub]", findings);
+    let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));
+    let header = fields.required("header", "name the header, such as x-user-id", findings);
+    let header = header.and_then(|node| {
+        let path = path.field("header");
+        let name = header_name(node, &path, findings)?;
+        if name.starts_with("x-portcullis-") || NOT_FOR_CLAIMS.contains(&name.as_str()) {
+            findings.error(&path, node.line, format!("`{name}` cannot carry a claim"), "choose a header of your own, such as x-user-id");
+            return None;
+        }
+        Some(name)
+    });
+    fields.finish(findings);
+    Some((claim?, header?))
+}

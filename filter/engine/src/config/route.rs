@@ -1,0 +1,345 @@
+//! `roles` and `routes`.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::decode::{Fields, Findings, boolean, choice, claim_path, header_name, list, non_empty, owned, text, wrong_kind};
+use super::error::Path;
+use super::node::{Node, NodeValue};
+use super::response;
+use crate::authz::{Condition, Operand, Owner, Reach, Requirement, RoleRights, Test};
+use crate::cors::CorsPolicy;
+use crate::headers::SecurityHeaders;
+use crate::ip::{Cidr, CidrError, IpRule};
+use crate::path::NormalizedPath;
+use crate::route::{HostPattern, MAX_SEGMENTS, PathPattern, Segment};
+
+/// A route as it was read: what it takes over from the policy is still open.
+pub(crate) struct RawRoute {
+    pub(crate) line: Option<u32>,
+    pub(crate) name: String,
+    pub(crate) path: PathPattern,
+    pub(crate) methods: Vec<String>,
+    pub(crate) hosts: Vec<HostPattern>,
+    pub(crate) requirement: Requirement,
+    pub(crate) ip: Option<IpRule>,
+    pub(crate) when: Vec<Condition>,
+    pub(crate) dry_run: bool,
+    pub(crate) cors: Option<CorsPolicy>,
+    pub(crate) security_headers: Option<SecurityHeaders>,
+    pub(crate) hide_upstream_5xx: Option<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Access {
+    Public,
+    Authenticated,
+    Roles,
+    RoleTable,
+}
+
+/// `mode`: whether it is a dry run.
+pub(crate) fn mode(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<bool> {
+    choice(node, path, findings, &[("enforce", false), ("dry_run", true)])
+}
+
+/// `roles`.
+pub(crate) fn roles(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<HashMap<String, RoleRights>> {
+    let NodeValue::Map(members) = &node.value else {
+        wrong_kind(node, path, "a mapping of roles", findings);
+        return None;
+    };
+    let mut table = HashMap::new();
+    for (key, node) in members {
+        let path = path.field(&key.name);
+        let Some(mut fields) = Fields::of(node, &path, findings) else { continue };
+        let words = [("any", Reach::Any), ("own", Reach::Own), ("none", Reach::None)];
+        let reach = |node: &Node, path: &Path<'_>, findings: &mut Findings| choice(node, path, findings, &words);
+        let read = fields.read("read", findings, reach).unwrap_or(Reach::None);
+        let write = fields.read("write", findings, reach).unwrap_or(Reach::None);
+        fields.finish(findings);
+        if table.insert(key.name.clone(), RoleRights { read, write }).is_some() {
+            findings.error(&path, key.line, format!("role `{}` stands twice", key.name), "keep one");
+        }
+    }
+    Some(table)
+}
+
+/// A route.
+pub(crate) fn route(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<RawRoute> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let name = fields.required("name", "give the route a name", findings);
+    let name = name.and_then(|node| route_name(node, &path.field("name"), findings));
+    let matcher = fields.required("match", "say which requests: match: {path: /…}", findings);
+    let matcher = matcher.and_then(|node| matching(node, &path.field("match"), findings));
+    let access_words = [
+        ("public", Access::Public),
+        ("authenticated", Access::Authenticated),
+        ("roles", Access::Roles),
+        ("role_table", Access::RoleTable),
+    ];
+    let access = fields.required("access", "say who may: public, authenticated, roles or role_table", findings);
+    let access = access.and_then(|node| choice(node, &path.field("access"), findings, &access_words));
+    let roles_node = fields.take("roles");
+    let owner_node = fields.take("owner");
+    let when_node = fields.take("when");
+    let pattern = matcher.as_ref().map(|matcher| &matcher.path);
+    let roles = roles_node.and_then(|node| {
+        non_empty(node, &path.field("roles"), findings, "list the roles that may", owned)
+    });
+    let owner = owner_node.and_then(|node| owner(node, &path.field("owner"), pattern, findings));
+    let when = when_node
+        .and_then(|node| list(node, &path.field("when"), findings, |node, path, findings| condition(node, path, pattern, findings)));
+    check_companions(path, access, [roles_node, owner_node, when_node], fields.line, findings);
+    let ip = fields.read("ip", findings, ip_rule);
+    let dry_run = fields.read("mode", findings, mode).unwrap_or(false);
+    let cors = fields.read("cors", findings, response::cors);
+    let security_headers = fields.read("security_headers", findings, response::security_headers);
+    let hide_upstream_5xx = fields.read("errors", findings, response::errors);
+    let line = fields.line;
+    fields.finish(findings);
+    let requirement = match access? {
+        Access::Public => Requirement::Public,
+        Access::Authenticated => Requirement::Authenticated,
+        Access::Roles => Requirement::Roles(roles?),
+        Access::RoleTable if owner_node.is_some() => Requirement::RoleTable(owner?),
+        Access::RoleTable => Requirement::RoleTable(Owner::Undefined),
+    };
+    let Matching { path, methods, hosts } = matcher?;
+    let when = when.unwrap_or_default();
+    Some(RawRoute { line, name: name?, path, methods, hosts, requirement, ip, when, dry_run, cors, security_headers, hide_upstream_5xx })
+}
+
+/// Fields that mean nothing beside the access chosen are mistakes: somebody believes that they are enforced.
+fn check_companions(
+    path: &Path<'_>,
+    access: Option<Access>,
+    [roles, owner, when]: [Option<&Node>; 3],
+    line: Option<u32>,
+    findings: &mut Findings,
+) {
+    let Some(access) = access else { return };
+    match (access, roles) {
+        (Access::Roles, None) => findings.error(path, line, "`access: roles` without `roles`", "list the roles that may"),
+        (Access::Public | Access::Authenticated | Access::RoleTable, Some(node)) => {
+            findings.error(&path.field("roles"), node.line, "`roles` without `access: roles`", "set access: roles, or remove it");
+        }
+        _ => {}
+    }
+    if let Some(node) = owner.filter(|_| access != Access::RoleTable) {
+        findings.error(&path.field("owner"), node.line, "`owner` without `access: role_table`", "set access: role_table, or remove it");
+    }
+    if let Some(node) = when.filter(|_| access == Access::Public) {
+        findings.error(&path.field("when"), node.line, "`when` looks at claims, and a public route has none", "set access: authenticated, or remove it");
+    }
+}
+
+/// Names go into records and metrics.
+fn route_name(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    let name = text(node, path, findings)?;
+    let fits = name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'));
+    if !fits {
+        findings.error(path, node.line, format!("`{name}` is not a route name"), "write up to 128 letters, digits and any of - _ . /");
+    }
+    fits.then(|| name.to_owned())
+}
+
+struct Matching {
+    path: PathPattern,
+    methods: Vec<String>,
+    hosts: Vec<HostPattern>,
+}
+
+fn matching(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Matching> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let pattern = fields.required("path", "write the path, such as /users/{id}", findings);
+    let pattern = pattern.and_then(|node| path_pattern(node, &path.field("path"), findings));
+    let remedy = "list some, or leave the field out for any";
+    let methods = fields.read("methods", findings, |node, path, findings| non_empty(node, path, findings, remedy, response::method));
+    let hosts = fields.read("hosts", findings, |node, path, findings| non_empty(node, path, findings, remedy, host));
+    fields.finish(findings);
+    Some(Matching { path: pattern?, methods: methods.unwrap_or_default(), hosts: hosts.unwrap_or_default() })
+}
+
+fn path_pattern(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<PathPattern> {
+    let given = text(node, path, findings)?;
+    match parse_pattern(given) {
+        Ok(segments) => Some(PathPattern { text: given.to_owned(), segments }),
+        Err(remedy) => {
+            findings.error(path, node.line, format!("`{given}` is not a path pattern"), remedy);
+            None
+        }
+    }
+}
+
+/// Parses `/users/{id}/{*rest}`. Literals must be in normal form, or they would never match.
+fn parse_pattern(given: &str) -> Result<Vec<Segment>, String> {
+    let Some(rest) = given.strip_prefix('/') else { return Err("start it with `/`".into()) };
+    let parts: Vec<&str> = rest.split('/').collect();
+    if parts.len() > MAX_SEGMENTS {
+        return Err(format!("use at most {MAX_SEGMENTS} segments"));
+    }
+    let mut segments: Vec<Segment> = Vec::with_capacity(parts.len());
+    let mut names: Vec<&str> = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        let last = index + 1 == parts.len();
+        let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+        let segment = match name {
+            Some(name) => {
+                let (name, is_rest) = name.strip_prefix('*').map_or((name, false), |name| (name, true));
+                if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                    return Err("name parameters with letters, digits and `_`: {id}, {*rest}".into());
+                }
+                if names.contains(&name) {
+                    return Err(format!("`{name}` is there twice; give each parameter a name of its own"));
+                }
+                if is_rest && !last {
+                    return Err("`{*…}` takes the rest of the path and so stands last".into());
+                }
+                names.push(name);
+                if is_rest { Segment::Rest(name.into()) } else { Segment::Param(name.into()) }
+            }
+            None if part.contains(['{', '}']) => return Err("a parameter is a whole segment: /{id}/".into()),
+            None if part.contains('*') => return Err("for any rest of a path write {*rest}".into()),
+            None if part.is_empty() && !last => return Err("write single slashes".into()),
+            None => Segment::Literal((*part).to_owned()),
+        };
+        segments.push(segment);
+    }
+    let literal: String = segments
+        .iter()
+        .map(|segment| match segment {
+            Segment::Literal(text) => format!("/{text}"),
+            Segment::Param(_) | Segment::Rest(_) => "/x".into(),
+        })
+        .collect();
+    match NormalizedPath::parse(literal.as_bytes()) {
+        Ok(normal) if normal.as_str() == literal => Ok(segments),
+        Ok(normal) => Err(format!("requests are matched in normal form, which is {}", normal.as_str())),
+        Err(_) => Err("requests with such a path are refused; use unreserved characters and complete escapes".into()),
+    }
+}
+
+fn host(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<HostPattern> {
+    let given = text(node, path, findings)?;
+    let host = given.to_ascii_lowercase();
+    let (name, wild) = host.strip_prefix("*.").map_or((host.as_str(), false), |name| (name, true));
+    let fits = !name.is_empty()
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'[' | b']' | b':'))
+        && (name.starts_with('[') || !name.contains(':'));
+    if !fits {
+        findings.error(path, node.line, format!("`{given}` is not a host"), "write api.example.com or *.example.com, without a port");
+        return None;
+    }
+    Some(if wild { HostPattern::Suffix(format!(".{name}")) } else { HostPattern::Exact(host) })
+}
+
+fn owner(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: &mut Findings) -> Option<Owner> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let upstream = fields.read("upstream", findings, boolean);
+    let param = fields.read("param", findings, |node, path, findings| path_param(node, path, pattern, findings));
+    let claim = fields.read("claim", findings, claim_path);
+    let (has_param, has_claim) = (fields.take("param").is_some(), fields.take("claim").is_some());
+    let line = fields.line;
+    fields.finish(findings);
+    match (upstream, has_param, has_claim) {
+        (Some(true), false, false) => Some(Owner::Upstream),
+        (None, true, true) => Some(Owner::Param { param: param?, claim: claim? }),
+        _ => {
+            findings.error(path, line, "neither a comparison nor the upstream", "write {param: …, claim: […]} or {upstream: true}");
+            None
+        }
+    }
+}
+
+fn path_param(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: &mut Findings) -> Option<String> {
+    let name = text(node, path, findings)?;
+    if pattern.is_some_and(|pattern| !pattern.names_param(name)) {
+        findings.error(path, node.line, format!("the route's path has no parameter `{name}`"), "name a parameter of match.path");
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn condition(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: &mut Findings) -> Option<Condition> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let claim = fields.required("claim", "name the claim, such as [scope]", findings);
+    let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));
+    let contains = fields.take("contains");
+    let equals = fields.take("equals");
+    let line = fields.line;
+    fields.finish(findings);
+    let test = match (contains, equals) {
+        (Some(node), None) => owned(node, &path.field("contains"), findings).map(Test::Contains),
+        (None, Some(node)) => operand(node, &path.field("equals"), pattern, findings).map(Test::Equals),
+        _ => {
+            findings.error(path, line, "not exactly one test", "write either `contains` or `equals`");
+            None
+        }
+    };
+    Some(Condition { claim: claim?, test: test? })
+}
+
+fn operand(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: &mut Findings) -> Option<Operand> {
+    match &node.value {
+        NodeValue::String(_) | NodeValue::Number(_) | NodeValue::Bool(_) => Some(Operand::Value(scalar(node))),
+        NodeValue::Map(members) if members.len() == 1 => {
+            let mut fields = Fields::of(node, path, findings)?;
+            let header = fields.read("header", findings, |node, path, findings| header_name(node, path, findings).map(Operand::Header));
+            let param = fields
+                .read("param", findings, |node, path, findings| path_param(node, path, pattern, findings).map(Operand::Param));
+            let query = fields.read("query", findings, |node, path, findings| owned(node, path, findings).map(Operand::Query));
+            fields.finish(findings);
+            header.or(param).or(query)
+        }
+        _ => {
+            findings.error(path, node.line, "nothing to compare with", "write a value, or one of {header: …}, {param: …}, {query: …}");
+            None
+        }
+    }
+}
+
+fn scalar(node: &Node) -> Value {
+    node.to_canonical_json()
+}
+
+fn ip_rule(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<IpRule> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let remedy = "list CIDR blocks, or leave the field out";
+    let mut blocks = |name| {
+        fields.read(name, findings, |node, path, findings| non_empty(node, path, findings, remedy, cidr))
+    };
+    let (allow, deny) = (blocks("allow"), blocks("deny"));
+    let nothing = fields.take("allow").is_none() && fields.take("deny").is_none();
+    let line = fields.line;
+    fields.finish(findings);
+    if nothing {
+        findings.error(path, line, "neither `allow` nor `deny`", remedy);
+        return None;
+    }
+    Some(IpRule { allow: allow.unwrap_or_default(), deny: deny.unwrap_or_default() })
+}
+
+fn cidr(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Cidr> {
+    let given = text(node, path, findings)?;
+    match Cidr::parse(given) {
+        Ok(block) => {
+            if block.is_everything() {
+                findings.warn(path, node.line, format!("`{given}` is every address"), "narrow it, or remove the rule");
+            }
+            Some(block)
+        }
+        Err(error) => {
+            let remedy = match error {
+                CidrError::NotAnAddress => "write an address or a block: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32".into(),
+                CidrError::PrefixLength => "write a prefix length from 0 to 32 (IPv4) or 128 (IPv6)".into(),
+                CidrError::HostBits(meant) => format!("bits are set beyond the prefix; write {meant}"),
+            };
+            findings.error(path, node.line, format!("`{given}` is not a CIDR block"), remedy);
+            None
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! CORS (Fetch, section 3.3): who may read a response from script.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use crate::decision::DenyReason;
+use crate::headers::HeaderEdit;
+use crate::request::RequestHead;
+
+/// Most empty elements tolerated in `Access-Control-Request-Headers`: RFC 9110 section 5.6.1 asks for "a reasonable
+/// number", and browsers send none.
+const MAX_EMPTY_ELEMENTS: usize = 16;
+
+/// Headers of CORS that an upstream may have set itself, all removed where a CORS block applies.
+const ACCESS_CONTROL: [&str; 7] = [
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "access-control-expose-headers",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+    "access-control-max-age",
+    "access-control-allow-private-network",
+];
+
+type Header = (Cow<'static, str>, Cow<'static, str>);
+
+/// A compiled `cors` block.
+#[derive(Clone, Debug)]
+pub(crate) struct CorsPolicy {
+    pub(crate) origins: Origins,
+    pub(crate) methods: Names,
+    pub(crate) headers: Names,
+    pub(crate) expose_headers: Vec<String>,
+    pub(crate) credentials: bool,
+    /// Seconds.
+    pub(crate) max_age: u64,
+}
+
+/// The origins allowed.
+#[derive(Clone, Debug)]
+pub(crate) enum Origins {
+    Any,
+    Listed { exact: HashSet<String>, subdomains: Vec<Subdomains> },
+}
+
+/// `https://*.example.com`: any name below, however deep, but not the name itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subdomains {
+    /// `https://`
+    pub(crate) scheme: String,
+    /// `.example.com`, with a port where the pattern has one.
+    pub(crate) suffix: String,
+}
+
+/// A list of methods or headers, or `*`.
+#[derive(Clone, Debug)]
+pub(crate) enum Names {
+    Any,
+    Listed(Vec<String>),
+}
+
+impl Names {
+    fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(names) => names.iter().any(|listed| listed == name),
+        }
+    }
+
+    fn join(&self) -> String {
+        match self {
+            Self::Any => "*".into(),
+            Self::Listed(names) => names.join(", "),
+        }
+    }
+}
+
+impl Origins {
+    fn allow(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed { exact, subdomains } => {
+                exact.contains(origin) || subdomains.iter().any(|pattern| pattern.matches(origin))
+            }
+        }
+    }
+}
+
+impl Subdomains {
+    fn matches(&self, origin: &str) -> bool {
+        origin
+            .strip_prefix(&self.scheme)
+            .and_then(|host| host.strip_suffix(&self.suffix))
+            .is_some_and(|labels| labels.split('.').all(is_label))
+    }
+}
+
+/// A label as browsers write them in an origin: lower case, punycode for the rest.
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+}
+
+impl CorsPolicy {
+    /// `Access-Control-Allow-Origin` and its companions for a response that script at `origin` may read; empty where it
+    /// may not.
+    fn grant(&self, origin: Option<&str>) -> Vec<Header> {
+        let allowed = match (&self.origins, origin) {
+            (Origins::Any, _) => Cow::Borrowed("*"),
+            (Origins::Listed { .. }, Some(origin)) if self.origins.allow(origin) => Cow::Owned(origin.to_owned()),
+            _ => return Vec::new(),
+        };
+        let mut headers = vec![(Cow::Borrowed("access-control-allow-origin"), allowed)];
+        if self.credentials {
+            headers.push(("access-control-allow-credentials".into(), "true".into()));
+        }
+        headers
+    }
+
+    /// The headers of a reply of our own to an actual request.
+    pub(crate) fn reply_headers(&self, origin: Option<&str>) -> Vec<Header> {
+        let mut headers = self.grant(origin);
+        if !headers.is_empty() && !self.expose_headers.is_empty() {
+            headers.push(("access-control-expose-headers".into(), self.expose_headers.join(", ").into()));
+        }
+        headers.push(("vary".into(), "Origin".into()));
+        headers
+    }
+
+    /// The edits of an upstream's response: its own CORS headers go, ours come.
+    pub(crate) fn response_edits(&self, origin: Option<&str>) -> Vec<HeaderEdit> {
+        let headers = self.reply_headers(origin);
+        let ours = |name: &str| headers.iter().any(|(set, _)| set == name);
+        let mut edits: Vec<_> = ACCESS_CONTROL.iter().filter(|name| !ours(name)).map(|name| HeaderEdit::remove(name)).collect();
+        edits.extend(headers.into_iter().map(|(name, value)| match name.as_ref() {
+            "vary" => HeaderEdit::VaryOrigin,
+            _ => HeaderEdit::Set(name, value),
+        }));
+        edits
+    }
+
+    /// Answers a preflight for `method`: the headers of the 204, or why it is refused.
+    pub(crate) fn preflight(&self, head: &RequestHead<'_>, method: &str) -> Result<Vec<Header>, DenyReason> {
+        let mut headers = self.grant(head.envelope.origin);
+        if headers.is_empty() {
+            return Err(DenyReason::CorsOrigin);
+        }
+        // CORS-safelisted methods are always allowed (Fetch, "CORS-safelisted method"): scripts may send them unasked.
+        if !matches!(method, "GET" | "HEAD" | "POST") && !self.methods.contains(method) {
+            return Err(DenyReason::CorsMethod);
+        }
+        let mut any_requested = false;
+        let mut empty = 0_usize;
+        for line in head.envelope.all("access-control-request-headers") {
+            for element in line.split(|byte| *byte == b',') {
+                let name = trim_one(element);
+                if name.is_empty() {
+                    empty += 1;
+                    continue;
+                }
+                any_requested = true;
+                let name = std::str::from_utf8(name).map_err(|_| DenyReason::CorsHeaders)?.to_ascii_lowercase();
+                // `*` does not cover Authorization (Fetch, "CORS non-wildcard request-header name").
+                let by_wildcard = matches!(self.headers, Names::Any) && name != "authorization";
+                let listed = matches!(&self.headers, Names::Listed(names) if names.contains(&name));
+                if !is_token(&name) || !(by_wildcard || listed) {
+                    return Err(DenyReason::CorsHeaders);
+                }
+            }
+        }
+        if empty > MAX_EMPTY_ELEMENTS {
+            return Err(DenyReason::CorsHeaders);
+        }
+        headers.push(("access-control-allow-methods".into(), self.methods.join().into()));
+        if any_requested {
+            headers.push(("access-control-allow-headers".into(), self.headers.join().into()));
+        }
+        headers.push(("access-control-max-age".into(), self.max_age.to_string().into()));
+        headers.push(("vary".into(), "Origin, Access-Control-Request-Method, Access-Control-Request-Headers".into()));
+        Ok(headers)
+    }
+}
+
+/// Takes at most one space or tab from each side: more is no browser's doing, and then is part of no header name.
+fn trim_one(element: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let element = element.split_first().filter(|(first, _)| is_space(first)).map_or(element, |(_, rest)| rest);
+    element.split_last().filter(|(last, _)| is_space(last)).map_or(element, |(_, rest)| rest)
+}
+
+/// A token of RFC 9110 section 5.6.2.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

@@ -1,0 +1,150 @@
+//! Client addresses and CIDR blocks (RFC 4632, RFC 4291).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A block of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cidr {
+    network: u128,
+    mask: u128,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CidrError {
+    NotAnAddress,
+    PrefixLength,
+    /// Bits are set beyond the prefix; carries the block that was probably meant.
+    HostBits(String),
+}
+
+impl Cidr {
+    /// Parses `10.0.0.0/8`, `::1/128` or a bare address.
+    pub(crate) fn parse(text: &str) -> Result<Self, CidrError> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| CidrError::NotAnAddress)?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            None => width,
+            Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse::<u32>().ok().filter(|length| *length <= width).ok_or(CidrError::PrefixLength)?
+            }
+            Some(_) => return Err(CidrError::PrefixLength),
+        };
+        let mask = u128::MAX.checked_shl(width.saturating_sub(length)).unwrap_or(0);
+        let bits = to_bits(address);
+        if bits & !mask != 0 {
+            return Err(CidrError::HostBits(format!("{}/{length}", from_bits(bits & mask, address))));
+        }
+        Ok(Self { network: bits, mask })
+    }
+
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
+        to_bits(address) & self.mask == self.network
+    }
+
+    /// Whether the block holds every address there is of some family.
+    pub(crate) const fn is_everything(self) -> bool {
+        self.mask == 0 || self.mask == u128::MAX << 32
+    }
+}
+
+/// IPv4 addresses live in their IPv4-mapped block (RFC 4291 section 2.5.5.2), so that one comparison serves both
+/// families and a mapped client address cannot slip past an IPv4 rule.
+fn to_bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped()),
+        IpAddr::V6(v6) => u128::from(v6),
+    }
+}
+
+fn from_bits(bits: u128, family: IpAddr) -> IpAddr {
+    let v6 = Ipv6Addr::from(bits);
+    match family {
+        IpAddr::V4(_) => IpAddr::V4(v6.to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED)),
+        IpAddr::V6(_) => IpAddr::V6(v6),
+    }
+}
+
+/// Parses Envoy's `source.address`: `ip:port`, `[v6]:port`, or a bare address. IPv4-mapped addresses become IPv4.
+#[must_use]
+pub fn parse_peer(text: &str) -> Option<IpAddr> {
+    let address: IpAddr = match text.parse::<std::net::SocketAddr>() {
+        Ok(socket) => socket.ip(),
+        Err(_) => text.parse().ok()?,
+    };
+    Some(address.to_canonical())
+}
+
+/// `allow` and `deny` lists: a denied address is refused, and where there is an `allow` list all others are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IpRule {
+    pub(crate) allow: Vec<Cidr>,
+    pub(crate) deny: Vec<Cidr>,
+}
+
+impl IpRule {
+    /// Whether a client may come in. A client whose address is unknown may not.
+    pub(crate) fn admits(&self, client: Option<IpAddr>) -> bool {
+        let Some(client) = client else { return false };
+        !self.deny.iter().any(|block| block.contains(client))
+            && (self.allow.is_empty() || self.allow.iter().any(|block| block.contains(client)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_contain_their_addresses() {
+        for (block, address, inside) in [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("::1/128", "::1", true),
+            ("::1", "::2", false),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("2001:db8::/32", "2001:db9::", false),
+        ] {
+            let cidr = Cidr::parse(block).unwrap();
+            assert_eq!(cidr.contains(address.parse().unwrap()), inside, "{address} in {block}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_block() {
+        assert_eq!(Cidr::parse("10.1.2.3/8"), Err(CidrError::HostBits("10.0.0.0/8".into())));
+        assert_eq!(Cidr::parse("2001:db8::1/32"), Err(CidrError::HostBits("2001:db8::/32".into())));
+        for text in ["", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0/8", "010.0.0.0/8", "::1%eth0", "::1/+1"] {
+            assert!(Cidr::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn peers_come_with_and_without_port() {
+        for (text, expected) in [
+            ("192.0.2.1:4711", Some("192.0.2.1")),
+            ("[2001:db8::1]:4711", Some("2001:db8::1")),
+            ("[::ffff:192.0.2.1]:4711", Some("192.0.2.1")),
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("/var/run/socket", None),
+        ] {
+            assert_eq!(parse_peer(text), expected.map(|text| text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn deny_wins_and_the_unknown_is_refused() {
+        let rule =
+            IpRule { allow: vec![Cidr::parse("10.0.0.0/8").unwrap()], deny: vec![Cidr::parse("10.9.0.0/16").unwrap()] };
+        for (address, admitted) in [(Some("10.1.0.1"), true), (Some("10.9.0.1"), false), (Some("::1"), false), (None, false)] {
+            assert_eq!(rule.admits(address.map(|text| text.parse().unwrap())), admitted, "{address:?}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! One normal form of a path: what is matched, what is checked and what the upstream is sent.
+//!
+//! The rule, in order: a path starts with `/` and is ASCII; percent-escapes are complete; what they decode to is valid
+//! UTF-8 without control characters, `/`, `\`, `;`, or anything that would decode again; escapes of unreserved
+//! characters (RFC 3986 section 2.3) are written plainly and the others with capital digits (section 6.2.2.1);
+//! repeated slashes become one; dot segments are resolved (section 5.2.4). Whatever does not fit is refused, so that
+//! an upstream that decodes once more, merges, or cuts at `;` cannot see another route than the one authorized.
+
+use std::borrow::Cow;
+
+/// Longest path accepted, in bytes: twice what common servers take for a whole request line.
+const MAX_PATH_BYTES: usize = 16 * 1024;
+
+/// A path in normal form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NormalizedPath<'a>(Cow<'a, str>);
+
+/// The path cannot be given a normal form; the request is answered with 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedPath;
+
+impl<'a> NormalizedPath<'a> {
+    /// Normalises the path of a request target, without its query.
+    ///
+    /// # Errors
+    /// [`MalformedPath`] where the module's rule refuses it.
+    pub fn parse(raw: &'a [u8]) -> Result<Self, MalformedPath> {
+        if raw.first() != Some(&b'/') || raw.len() > MAX_PATH_BYTES {
+            return Err(MalformedPath);
+        }
+        let text = std::str::from_utf8(raw).map_err(|_| MalformedPath)?;
+        if is_plain(raw) {
+            return Ok(Self(Cow::Borrowed(text)));
+        }
+        let normal = resolve(&unescape(raw)?)?;
+        Ok(Self(if normal == text { Cow::Borrowed(text) } else { Cow::Owned(normal) }))
+    }
+
+    /// The normal form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it differs from what the client sent.
+    #[must_use]
+    pub const fn is_rewritten(&self) -> bool {
+        matches!(self.0, Cow::Owned(_))
+    }
+}
+
+/// The common case, decided in one pass: nothing to decode, merge or resolve.
+fn is_plain(raw: &[u8]) -> bool {
+    let mut previous = 0;
+    for &byte in raw {
+        if !is_path_byte(byte) || (previous == b'/' && (byte == b'/' || byte == b'.')) {
+            return false;
+        }
+        previous = byte;
+    }
+    true
+}
+
+/// `pchar` and `/` of RFC 3986 section 3.3, without `%` and `;`.
+const fn is_path_byte(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// Decodes escapes of unreserved characters, capitalises the digits of the others, refuses the rest.
+fn unescape(raw: &[u8]) -> Result<String, MalformedPath> {
+    let mut out = String::with_capacity(raw.len());
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut bytes = raw.iter();
+    while let Some(&byte) = bytes.next() {
+        let plain = match byte {
+            b'%' => {
+                let (high, low) = (bytes.next().and_then(hex), bytes.next().and_then(hex));
+                let value = high.zip(low).map(|(high, low)| high << 4 | low).ok_or(MalformedPath)?;
+                if value.is_ascii_control() || matches!(value, b'/' | b'\\' | b';') {
+                    return Err(MalformedPath);
+                }
+                if !is_unreserved(value) {
+                    use std::fmt::Write as _;
+                    let _ = write!(out, "%{value:02X}");
+                    decoded.push(value);
+                    continue;
+                }
+                value
+            }
+            _ if is_path_byte(byte) => byte,
+            _ => return Err(MalformedPath),
+        };
+        out.push(char::from(plain));
+        decoded.push(plain);
+    }
+    let decodes_again = decoded.windows(3).any(|window| matches!(window, [b'%', high, low] if hex(high).and(hex(low)).is_some()));
+    if decodes_again || std::str::from_utf8(&decoded).is_err() {
+        return Err(MalformedPath);
+    }
+    Ok(out)
+}
+
+fn hex(digit: &u8) -> Option<u8> {
+    char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// Merges slashes and resolves dot segments. A path that climbs above the root is refused: no client means it.
+fn resolve(path: &str) -> Result<String, MalformedPath> {
+    let mut segments: Vec<&str> = Vec::new();
+    let mut open = false;
+    for segment in path.split('/').skip(1) {
+        open = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop().ok_or(MalformedPath)?;
+            }
+            _ => segments.push(segment),
+        }
+    }
+    let mut out = String::with_capacity(path.len());
+    for segment in &segments {
+        out.push('/');
+        out.push_str(segment);
+    }
+    if open || out.is_empty() {
+        out.push('/');
+    }
+    Ok(out)
+}
+
+/// Decodes the escapes left in a segment of a normal form, for comparison with a claim.
+pub(crate) fn decode_segment(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
+    let mut out = Vec::with_capacity(segment.len());
+    let mut bytes = segment.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let (high, low) = (bytes.next().as_ref().and_then(hex), bytes.next().as_ref().and_then(hex));
+            out.extend(high.zip(low).map(|(high, low)| high << 4 | low));
+        } else {
+            out.push(byte);
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn normal(raw: &str) -> Option<String> {
+        NormalizedPath::parse(raw.as_bytes()).ok().map(|path| path.as_str().to_owned())
+    }
+
+    #[test]
+    fn normalises_or_refuses() {
+        for (raw, expected, message) in [
+            ("/", Some("/"), "the root"),
+            ("/a/b", Some("/a/b"), "nothing to do"),
+            ("/a/b/", Some("/a/b/"), "a trailing slash is kept"),
+            ("//a///b", Some("/a/b"), "slashes are merged"),
+            ("/a/./b", Some("/a/b"), "a dot segment"),
+            ("/a/../b", Some("/b"), "a double dot segment"),
+            ("/a/..", Some("/"), "up to the root"),
+            ("/a/b/.", Some("/a/b/"), "a dot at the end leaves a directory"),
+            ("/%2e%2E/b", None, "an escaped climb above the root"),
+            ("/a/%2e%2e/b", Some("/b"), "escaped double dots"),
+            ("/..", None, "above the root"),
+            ("/%61%2D", Some("/a-"), "unreserved characters are written plainly"),
+            ("/%c3%a9", Some("/%C3%A9"), "other characters keep their escape, in capitals"),
+            ("/a%20b", Some("/a%20b"), "a space stays escaped"),
+            ("/.hidden", Some("/.hidden"), "a name with a dot is a name"),
+            ("/...", Some("/..."), "three dots are a name"),
+            ("/a%2fb", None, "an escaped slash"),
+            ("/a%5cb", None, "an escaped backslash"),
+            ("/a\\b", None, "a backslash"),
+            ("/a;b", None, "a parameter"),
+            ("/a%3Bb", None, "an escaped parameter"),
+            ("/a%00", None, "NUL"),
+            ("/a%0a", None, "a control character"),
+            ("/a%252e", None, "a double escape"),
+            ("/a%25", Some("/a%25"), "an escaped percent sign"),
+            ("/a%25%32e", None, "a double escape in pieces"),
+            ("/a%2", None, "a cut escape"),
+            ("/a%zz", None, "not an escape"),
+            ("/%c0%ae", None, "an overlong encoding"),
+            ("/%ff", None, "not UTF-8"),
+            ("/é", None, "raw non-ASCII"),
+            ("/a b", None, "a raw space"),
+            ("/a#b", None, "a fragment"),
+            ("a", None, "no slash"),
+            ("", None, "nothing"),
+            ("*", None, "the asterisk form"),
+        ] {
+            assert_eq!(normal(raw).as_deref(), expected, "{message}: {raw}");
+        }
+        assert_eq!(normal(&format!("/{}", "a".repeat(MAX_PATH_BYTES))), None, "too long");
+    }
+
+    proptest! {
+        #[test]
+        fn a_normal_form_is_its_own_normal_form(raw in "/[a-c./%2eE5fF;\\\\]{0,24}") {
+            if let Some(once) = normal(&raw) {
+                prop_assert_eq!(normal(&once), Some(once.clone()));
+                prop_assert!(!once.contains("//") && !once.split('/').any(|segment| segment == "." || segment == ".."));
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(raw in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = NormalizedPath::parse(&raw);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The way of a request, on one page: [`Policy::decide`].
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::audit::{AuditRecord, Fields};
+use crate::authz::{Authentication, Permit, Principal, Requirement};
+use crate::decision::{AllowReason, Decision, DenyReason, Event};
+use crate::headers::HeaderEdit;
+use crate::policy::Policy;
+use crate::reply::{Denial, LocalReply};
+use crate::request::{Envelope, Headers, RequestHead};
+use crate::response::ResponsePlan;
+use crate::route::RouteMatch;
+use crate::time::UnixTime;
+use crate::token::{Extracted, verify_under};
+use crate::upstream;
+
+/// What the engine may ask about a request beyond its headers. Asked at most once each.
+pub trait Facts {
+    /// The time.
+    fn now(&self) -> UnixTime;
+    /// The client's address; `None` where it is not known.
+    fn client(&self) -> Option<IpAddr>;
+}
+
+/// Follows a decision, step by step. The filter's own is `()`, which costs nothing.
+pub trait Trace {
+    /// A step was taken; `detail` says what it looked at, and never holds a token.
+    fn step(&mut self, step: Step, passed: bool, detail: impl FnOnce() -> String);
+}
+
+impl Trace for () {
+    fn step(&mut self, _: Step, _: bool, _: impl FnOnce() -> String) {}
+}
+
+/// The steps of a decision, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Parsing and normalising the request head.
+    Request,
+    /// Finding the route.
+    Route,
+    /// Answering a preflight.
+    Preflight,
+    /// The route's address rules.
+    Ip,
+    /// Finding and verifying the token.
+    Authentication,
+    /// The route's requirement and conditions.
+    Authorization,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "request",
+            Self::Route => "route",
+            Self::Preflight => "preflight",
+            Self::Ip => "ip",
+            Self::Authentication => "authentication",
+            Self::Authorization => "authorization",
+        })
+    }
+}
+
+/// The outcome of a decision, and everything that follows from it.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// What was decided.
+    pub decision: Decision,
+    /// What happens to the request.
+    pub action: RequestAction,
+    /// What happens to the response.
+    pub response: ResponsePlan,
+    /// The audit record; `None` where the policy's `level` wants none.
+    pub audit: Option<AuditRecord>,
+    /// The route, where one was found.
+    pub route: Option<String>,
+    /// The decisive role, where there was one.
+    pub role: Option<String>,
+}
+
+/// What happens to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestAction {
+    /// It goes on, changed like this.
+    Continue(Vec<HeaderEdit>),
+    /// It is answered here.
+    Reply(LocalReply),
+}
+
+/// What a record may say of the caller. Digests and names of the policy's own, but for the subject, which
+/// [`AuditRecord`] masks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller {
+    pub(crate) subject: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) kid: Option<String>,
+    pub(crate) token_id: Option<String>,
+}
+
+/// What has been learned of a request on its way.
+struct Passage<'a> {
+    matched: Option<RouteMatch<'a>>,
+    token: Option<Extracted<'a>>,
+    authentication: Authentication<'a>,
+    /// The provider that a refused token was tried under.
+    tried: Option<&'a str>,
+}
+
+/// Why a request does not go on.
+enum Stop {
+    Deny(DenyReason),
+    Preflight(Vec<(Cow<'static, str>, Cow<'static, str>)>),
+}
+
+impl From<DenyReason> for Stop {
+    fn from(reason: DenyReason) -> Self {
+        Self::Deny(reason)
+    }
+}
+
+/// Facts, asked at most once.
+struct Asked<'f, F> {
+    facts: &'f F,
+    now: UnixTime,
+    client: OnceCell<Option<IpAddr>>,
+}
+
+impl<F: Facts> Asked<'_, F> {
+    fn client(&self) -> Option<IpAddr> {
+        *self.client.get_or_init(|| self.facts.client())
+    }
+}
+
+impl Policy {
+    /// Decides a request: what becomes of it, of its response, and what is recorded.
+    pub fn decide(&self, headers: &Headers, facts: &impl Facts, trace: &mut impl Trace) -> Verdict {
+        let asked = Asked { facts, now: facts.now(), client: OnceCell::new() };
+        let mut passage =
+            Passage { matched: None, token: None, authentication: Authentication::Anonymous, tried: None };
+        let envelope = Envelope::scan(headers);
+        let head = RequestHead::parse(envelope);
+        let outcome = match &head {
+            Ok(head) => {
+                trace.step(Step::Request, true, || describe_head(head));
+                self.pass(head, &mut passage, &asked, trace)
+            }
+            Err(reason) => {
+                trace.step(Step::Request, false, || reason.to_string());
+                Err(Stop::Deny(*reason))
+            }
+        };
+        self.conclude(envelope, head.as_ref().ok(), &passage, &outcome, &asked)
+    }
+
+    /// The way itself: route, preflight, address, authentication, authorization.
+    fn pass<'a, T: Trace>(
+        &'a self,
+        head: &'a RequestHead<'a>,
+        passage: &mut Passage<'a>,
+        asked: &Asked<'_, impl Facts>,
+        trace: &mut T,
+    ) -> Result<Permit, Stop> {
+        let find = |method| self.routes.find(head.path.as_str(), &head.host, method);
+        if let Some(requested) = head.preflight_method() {
+            let matched = find(requested);
+            let rules = matched.as_ref().map_or(&self.response, |matched| &matched.route.response);
+            if let Some(cors) = &rules.cors {
+                passage.matched = matched;
+                let answer = cors.preflight(head, requested);
+                trace.step(Step::Preflight, answer.is_ok(), || format!("{requested} from {}", head.envelope.origin.unwrap_or("-")));
+                return Err(answer.map_or_else(Stop::Deny, Stop::Preflight));
+            }
+        }
+        passage.matched = find(head.envelope.method.as_str());
+        let matched = passage.matched.as_ref();
+        trace.step(Step::Route, matched.is_some(), || self.describe_route(head, matched));
+        passage.token = self.sources.extract(head)?;
+
+        if let Some(rule) = matched.and_then(|matched| matched.route.ip.as_ref()) {
+            let admitted = rule.admits(asked.client());
+            trace.step(Step::Ip, admitted, || asked.client().map_or_else(|| "unknown".into(), |ip| ip.to_string()));
+            if !admitted {
+                return Err(DenyReason::IpDenied.into());
+            }
+        }
+
+        let public = matched.is_some_and(|matched| matched.route.requirement == Requirement::Public);
+        if !public {
+            passage.authentication = self.authenticate(passage.token.as_ref(), &mut passage.tried, asked.now, trace)?;
+        }
+        let Some(matched) = matched else { return Err(DenyReason::RouteNotFound.into()) };
+
+        let permit = matched.route.requirement.authorize(&passage.authentication, &self.roles, matched, head);
+        trace.step(Step::Authorization, permit.is_ok(), || describe_authorization(matched, &passage.authentication, &permit));
+        Ok(permit?)
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        token: Option<&Extracted<'a>>,
+        tried: &mut Option<&'a str>,
+        now: UnixTime,
+        trace: &mut impl Trace,
+    ) -> Result<Authentication<'a>, DenyReason> {
+        let Some(Extracted { token, source }) = token else {
+            trace.step(Step::Authentication, false, || "no token in any place that a provider names".into());
+            return Ok(Authentication::Anonymous);
+        };
+        match verify_under(&self.providers, &source.providers, token, now) {
+            Ok((provider, verified)) => {
+                let principal = Principal::new(provider, verified);
+                trace.step(Step::Authentication, true, || describe_principal(&principal));
+                Ok(Authentication::Authenticated(principal))
+            }
+            Err((provider, error)) => {
+                *tried = provider.map(|provider| provider.name.as_str());
+                trace.step(Step::Authentication, false, || match provider {
+                    Some(provider) => format!("provider `{}`: {error}", provider.name),
+                    None => error.to_string(),
+                });
+                Err(error.reason())
+            }
+        }
+    }
+
+    /// From the outcome to everything that follows from it.
+    fn conclude(
+        &self,
+        envelope: Envelope<'_>,
+        head: Option<&RequestHead<'_>>,
+        passage: &Passage<'_>,
+        outcome: &Result<Permit, Stop>,
+        asked: &Asked<'_, impl Facts>,
+    ) -> Verdict {
+        let route = passage.matched.as_ref().map(|matched| matched.route);
+        let rules = route.map_or(&self.response, |route| &route.response);
+        let response = ResponsePlan::new(rules.clone(), envelope.origin, envelope.request_id);
+        let dry_run = self.dry_run || route.is_some_and(|route| route.dry_run);
+        let authenticated = matches!(passage.authentication, Authentication::Authenticated(_));
+        let go_on = |permit| RequestAction::Continue(self.upstream_edits(envelope, head, passage, permit));
+        let (decision, action) = match outcome {
+            Ok(permit) => (Decision::Allow(permit.reason()), go_on(Some(permit))),
+            Err(Stop::Preflight(cors)) => {
+                (Decision::Allow(AllowReason::CorsPreflight), RequestAction::Reply(response.accept_preflight(cors.clone())))
+            }
+            Err(Stop::Deny(reason)) if dry_run => (Decision::DryRunDeny(*reason), go_on(None)),
+            Err(Stop::Deny(reason)) => {
+                let denial = Denial { reason: *reason, authenticated };
+                let reply = match reason.event() {
+                    Event::Cors => response.refuse_preflight(denial),
+                    _ => response.refuse(denial),
+                };
+                (Decision::Deny(*reason), RequestAction::Reply(reply))
+            }
+        };
+        let permit = outcome.as_ref().ok();
+        let caller = self.caller(passage, permit);
+        let audit = self.audit_level.records(decision).then(|| {
+            let unmatched = head.filter(|_| route.is_none()).map(|head| self.routes.redact(head.path.as_str()));
+            AuditRecord::new(&Fields {
+                timestamp: asked.now,
+                decision,
+                envelope,
+                route: route.map(|route| route.name.as_str()),
+                path: route.map(|route| route.path.text.as_str()).or(unmatched.as_deref()),
+                path_masked: unmatched.as_deref().is_some_and(|path| path.ends_with('*')),
+                ip: asked.client(),
+                caller: &caller,
+                policy: &self.digest,
+            })
+        });
+        Verdict { decision, action, response, audit, route: route.map(|route| route.name.clone()), role: caller.role }
+    }
+
+    fn upstream_edits(
+        &self,
+        envelope: Envelope<'_>,
+        head: Option<&RequestHead<'_>>,
+        passage: &Passage<'_>,
+        permit: Option<&Permit>,
+    ) -> Vec<HeaderEdit> {
+        let principal = match &passage.authentication {
+            Authentication::Authenticated(principal) => Some(principal),
+            Authentication::Anonymous => None,
+        };
+        let mut edits = upstream::strip_identity(envelope, &self.identity_headers);
+        if let Some(head) = head {
+            let forward = match (principal, &passage.token) {
+                (Some(principal), _) => principal.provider.forward,
+                (None, Some(token)) => token.source.providers.iter().all(|index| self.providers.get(*index).is_some_and(|provider| provider.forward)),
+                (None, None) => true,
+            };
+            let token = passage.token.as_ref().filter(|_| !forward);
+            upstream::strip_token(head, token.map(|token| &token.source.place), &mut edits);
+        }
+        if let Some(principal) = principal {
+            upstream::identify(principal, &mut edits);
+        }
+        if permit.is_some_and(|permit| permit.reason() == AllowReason::OwnerUpstream) {
+            edits.push(HeaderEdit::set("x-portcullis-scope", "own"));
+        }
+        edits
+    }
+
+    fn caller(&self, passage: &Passage<'_>, permit: Option<&Permit>) -> Caller {
+        let Authentication::Authenticated(principal) = &passage.authentication else {
+            return Caller { provider: passage.tried.map(str::to_owned), ..Caller::default() };
+        };
+        let text = |claim: &str| principal.token.claims().get(claim).and_then(Value::as_str);
+        let known = || principal.roles.iter().find(|role| self.known_roles.contains(role)).cloned();
+        Caller {
+            subject: text("sub").map(str::to_owned),
+            role: permit.and_then(|permit| permit.role().map(str::to_owned)).or_else(known),
+            provider: Some(principal.provider.name.clone()),
+            kid: principal.token.kid().map(str::to_owned),
+            token_id: text("jti").map(short_digest),
+        }
+    }
+
+    fn describe_route(&self, head: &RequestHead<'_>, matched: Option<&RouteMatch<'_>>) -> String {
+        if let Some(matched) = matched {
+            return format!("`{}` ({})", matched.route.name, matched.route.path.text);
+        }
+        let near = self.routes.near_misses(head.path.as_str(), &head.host, head.envelope.method.as_str());
+        if near.is_empty() {
+            return "no route has this path".into();
+        }
+        let names: Vec<String> = near.iter().map(|route| format!("`{}`", route.name)).collect();
+        format!("no route; {} would match but for the method or host", names.join(", "))
+    }
+}
+
+fn describe_head(head: &RequestHead<'_>) -> String {
+    let rewritten = if head.path.is_rewritten() { " (normalised)" } else { "" };
+    format!("{} {}{rewritten}", head.envelope.method.as_str(), head.path.as_str())
+}
+
+fn describe_principal(principal: &Principal<'_>) -> String {
+    let roles = if principal.roles.is_empty() { "none".into() } else { principal.roles.join(", ") };
+    format!("provider `{}`, roles: {roles}", principal.provider.name)
+}
+
+fn describe_authorization(
+    matched: &RouteMatch<'_>,
+    authentication: &Authentication<'_>,
+    permit: &Result<Permit, DenyReason>,
+) -> String {
+    let asked = matched.route.requirement.describe();
+    match (permit, authentication) {
+        (Ok(permit), _) => match permit.role() {
+            Some(role) => format!("{asked}: role `{role}`, {}", permit.reason()),
+            None => format!("{asked}: {}", permit.reason()),
+        },
+        (Err(reason), _) => format!("{asked}: {reason}"),
+    }
+}
+
+/// 96 bits of SHA-256, base64url: enough to join records by, nothing to come back from.
+pub(crate) fn short_digest(text: &str) -> String {
+    let hash = hmac_sha256::Hash::hash(text.as_bytes());
+    URL_SAFE_NO_PAD.encode(hash.get(..12).unwrap_or_default())
+}

@@ -1,0 +1,82 @@
+//! A compiled policy: immutable, and made only by [`Policy::compile`](crate::Policy::compile).
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::audit::{AuditLevel, Sinks};
+use crate::authz::RoleRights;
+use crate::response::ResponseRules;
+use crate::route::RouteTable;
+use crate::token::{Provider, Sources};
+
+/// Everything that requests are decided by.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) dry_run: bool,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) sources: Sources,
+    pub(crate) roles: HashMap<String, RoleRights>,
+    /// Every role named anywhere in the policy: the only ones a record repeats.
+    pub(crate) known_roles: Vec<String>,
+    pub(crate) routes: RouteTable,
+    pub(crate) response: Rc<ResponseRules>,
+    /// Headers that clients cannot set: those of `claim_to_headers`, with `-` for `_`.
+    pub(crate) identity_headers: Vec<String>,
+    pub(crate) audit_level: AuditLevel,
+    pub(crate) sinks: Sinks,
+    pub(crate) digest: String,
+    pub(crate) stat_prefix: Option<String>,
+    pub(crate) warnings: Vec<crate::config::PolicyError>,
+}
+
+impl Policy {
+    /// A short digest of the policy: the same for the same content, whatever the format and the order of members.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Where audit records go.
+    #[must_use]
+    pub const fn sinks(&self) -> Sinks {
+        self.sinks
+    }
+
+    /// The prefix of this policy's metrics.
+    #[must_use]
+    pub fn stat_prefix(&self) -> Option<&str> {
+        self.stat_prefix.as_deref()
+    }
+
+    /// What is not wrong but worth a look.
+    #[must_use]
+    pub fn warnings(&self) -> &[crate::config::PolicyError] {
+        &self.warnings
+    }
+
+    /// The names of the routes, in the order of the policy.
+    pub fn route_names(&self) -> impl Iterator<Item = &str> {
+        self.routes.routes().iter().map(|route| route.name.as_str())
+    }
+
+    /// A provider's verifier, for checking a token by itself; `None` where no provider has this name.
+    #[must_use]
+    pub fn verifier(&self, provider: &str) -> Option<&crate::token::TokenVerifier> {
+        self.providers.iter().find(|known| known.name == provider).map(|known| &known.verifier)
+    }
+
+    /// Verifies a token as the filter would, under whichever provider issued it. Gives the provider's name too.
+    ///
+    /// # Errors
+    /// What is wrong with the token.
+    pub fn verify_token(
+        &self,
+        token: &str,
+        now: crate::UnixTime,
+    ) -> Result<(&str, crate::token::VerifiedToken), crate::token::TokenError> {
+        let all: Vec<usize> = (0..self.providers.len()).collect();
+        crate::token::verify_under(&self.providers, &all, token, now)
+            .map(|(provider, token)| (provider.name.as_str(), token))
+            .map_err(|(_, error)| error)
+    }
+}

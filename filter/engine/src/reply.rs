@@ -1,0 +1,98 @@
+//! Replies of our own: the only status table.
+
+use std::borrow::Cow;
+
+use crate::decision::DenyReason;
+
+/// A response that the filter gives instead of the upstream's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalReply {
+    /// The status code.
+    pub status: u16,
+    /// Its headers, each name once.
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// The body: a problem document (RFC 9457), or nothing.
+    pub body: Vec<u8>,
+}
+
+/// A refusal, and whether the caller had proved who it is by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Denial {
+    pub(crate) reason: DenyReason,
+    pub(crate) authenticated: bool,
+}
+
+impl Denial {
+    /// The status of each reason.
+    pub(crate) const fn status(self) -> u16 {
+        match self.reason {
+            DenyReason::RequestMalformed
+            | DenyReason::PathMalformed
+            | DenyReason::HeaderDuplicate
+            | DenyReason::TokenMultiple => 400,
+            DenyReason::CredentialsMissing
+            | DenyReason::TokenMalformed
+            | DenyReason::TokenTooLarge
+            | DenyReason::TokenAlgorithm
+            | DenyReason::TokenUnknownKey
+            | DenyReason::TokenSignature
+            | DenyReason::TokenExpired
+            | DenyReason::TokenNotYetValid
+            | DenyReason::TokenExpirationMissing
+            | DenyReason::TokenLifetime
+            | DenyReason::TokenIssuer
+            | DenyReason::TokenAudience
+            | DenyReason::TokenClaims => 401,
+            DenyReason::RouteNotFound if self.authenticated => 403,
+            DenyReason::RouteNotFound => 401,
+            DenyReason::RoleMissing
+            | DenyReason::RoleDenied
+            | DenyReason::OwnerDenied
+            | DenyReason::ConditionDenied
+            | DenyReason::IpDenied
+            | DenyReason::CorsOrigin
+            | DenyReason::CorsMethod
+            | DenyReason::CorsHeaders => 403,
+            DenyReason::InternalError => 500,
+        }
+    }
+
+    /// `WWW-Authenticate` (RFC 6750 section 3): no `error` where no credentials came, `invalid_token` for a bad one,
+    /// `insufficient_scope` where a good one is not enough.
+    pub(crate) const fn challenge(self) -> Option<&'static str> {
+        match (self.status(), self.reason) {
+            (401, DenyReason::CredentialsMissing | DenyReason::RouteNotFound) => Some(r#"Bearer realm="portcullis""#),
+            (401, _) => Some(r#"Bearer realm="portcullis", error="invalid_token""#),
+            (
+                403,
+                DenyReason::RoleMissing | DenyReason::RoleDenied | DenyReason::OwnerDenied | DenyReason::ConditionDenied,
+            ) => Some(r#"Bearer realm="portcullis", error="insufficient_scope""#),
+            _ => None,
+        }
+    }
+}
+
+/// The body of a problem document, the same for every reason of a status. Request ids are hexadecimal, and titles ours:
+/// nothing in it needs escaping.
+pub(crate) fn problem_body(status: u16, request_id: Option<&str>) -> Vec<u8> {
+    let request_id = request_id.map_or_else(String::new, |id| format!(r#","request_id":"{id}""#));
+    format!(r#"{{"type":"about:blank","title":"{}","status":{status}{request_id}}}"#, title(status)).into_bytes()
+}
+
+/// The reason phrase of a status (RFC 9110 section 15); that of its class where it has none.
+const fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Internal Server Error",
+    }
+}

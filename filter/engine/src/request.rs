@@ -1,0 +1,313 @@
+//! The request as the filter sees it: parsed once, at the edge.
+
+use std::borrow::Cow;
+
+use crate::decision::DenyReason;
+use crate::path::NormalizedPath;
+
+/// Header names in lower case, pseudo-headers included, and values as bytes: the order and the repetitions of the wire.
+pub type Headers = [(String, Vec<u8>)];
+
+/// Headers that must stand alone in a request. Envoy keeps repeated ones apart or joins them with a comma, depending on
+/// the header; a reader that takes the first and one that takes the last would see two different requests.
+const SINGLE: [&str; 8] = [
+    ":method",
+    ":path",
+    ":authority",
+    "authorization",
+    "origin",
+    "host",
+    "access-control-request-method",
+    "content-type",
+];
+
+/// What can be said of any request, however malformed: enough for a reply and an audit record.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    pub(crate) headers: &'a Headers,
+    pub(crate) method: Method<'a>,
+    pub(crate) origin: Option<&'a str>,
+    pub(crate) request_id: Option<&'a str>,
+}
+
+/// A request whose head is well formed.
+#[derive(Clone, Debug)]
+pub struct RequestHead<'a> {
+    pub(crate) envelope: Envelope<'a>,
+    pub(crate) path: NormalizedPath<'a>,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) host: Cow<'a, str>,
+}
+
+/// A method token (RFC 9110 section 9.1): case-sensitive, and only the registered ones mean anything here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Method<'a>(&'a str);
+
+/// What the role table distinguishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Read,
+    Write,
+    Other,
+}
+
+impl<'a> Method<'a> {
+    pub(crate) const fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    pub(crate) fn action(self) -> Action {
+        match self.0 {
+            "GET" | "HEAD" | "OPTIONS" => Action::Read,
+            "POST" | "PUT" | "PATCH" | "DELETE" => Action::Write,
+            _ => Action::Other,
+        }
+    }
+
+    /// The method for a record: the client's own word only where it is a registered one.
+    pub(crate) fn for_record(self) -> &'a str {
+        match self.action() {
+            Action::Other if !matches!(self.0, "CONNECT" | "TRACE") => "other",
+            _ => self.0,
+        }
+    }
+}
+
+/// A header looked up by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup<T> {
+    Absent,
+    One(T),
+    Many,
+}
+
+impl<T> Lookup<T> {
+    pub(crate) fn of(mut found: impl Iterator<Item = T>) -> Self {
+        match (found.next(), found.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::One(value),
+            (Some(_), Some(_)) => Self::Many,
+        }
+    }
+
+    pub(crate) fn one(self) -> Option<T> {
+        match self {
+            Self::One(value) => Some(value),
+            Self::Absent | Self::Many => None,
+        }
+    }
+}
+
+impl<'a> Envelope<'a> {
+    /// Collects what every answer needs. Never fails: what is missing or repeated is simply not there.
+    #[must_use]
+    pub fn scan(headers: &'a Headers) -> Self {
+        let one = |name| single(headers, name).one().and_then(|value| std::str::from_utf8(value).ok());
+        Self {
+            headers,
+            method: Method(one(":method").unwrap_or("")),
+            origin: one("origin"),
+            request_id: one("x-request-id").filter(|id| is_request_id(id)),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Lookup<&'a [u8]> {
+        single(self.headers, name)
+    }
+
+    pub(crate) fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        values(self.headers, name)
+    }
+}
+
+impl<'a> RequestHead<'a> {
+    /// Parses a request head.
+    ///
+    /// # Errors
+    /// The reason for the 400 that answers it.
+    pub fn parse(envelope: Envelope<'a>) -> Result<Self, DenyReason> {
+        for name in SINGLE {
+            match envelope.header(name) {
+                Lookup::Many => return Err(DenyReason::HeaderDuplicate),
+                // Two lines of a header that Envoy joins arrive as one value with a comma; an origin never has one.
+                Lookup::One(value) if name == "origin" && value.contains(&b',') => return Err(DenyReason::HeaderDuplicate),
+                _ => {}
+            }
+        }
+        if envelope.method.0.is_empty() {
+            return Err(DenyReason::RequestMalformed);
+        }
+        let target = envelope.header(":path").one().ok_or(DenyReason::RequestMalformed)?;
+        let (raw_path, query) = match target.iter().position(|byte| *byte == b'?') {
+            Some(at) => {
+                let (path, query) = target.split_at(at);
+                (path, query.get(1..))
+            }
+            None => (target, None),
+        };
+        let query = query.map(parse_query_text).transpose()?;
+        let path = NormalizedPath::parse(raw_path).map_err(|_| DenyReason::PathMalformed)?;
+        let host = envelope.header(":authority").one().or_else(|| envelope.header("host").one()).unwrap_or_default();
+        let host = std::str::from_utf8(host).map_err(|_| DenyReason::RequestMalformed)?;
+        Ok(Self { envelope, path, query, host: host_name(host) })
+    }
+
+    /// Whether this is a CORS preflight: OPTIONS with `Origin` and a non-empty `Access-Control-Request-Method`
+    /// (Fetch, "CORS-preflight request"). Any other OPTIONS is an ordinary request.
+    pub(crate) fn preflight_method(&self) -> Option<&'a str> {
+        if self.envelope.method.0 != "OPTIONS" || self.envelope.header("origin") == Lookup::Absent {
+            return None;
+        }
+        let method = self.envelope.header("access-control-request-method").one()?;
+        std::str::from_utf8(method).ok().filter(|method| !method.is_empty())
+    }
+
+    /// A query parameter, decoded as `application/x-www-form-urlencoded` (URL Standard, section 5.1).
+    pub(crate) fn query_param(&self, name: &str) -> Lookup<Cow<'a, str>> {
+        Lookup::of(query_pairs(self.query.unwrap_or("")).filter(|(key, _)| decode_form(key) == name).map(|(_, value)| decode_form(value)))
+    }
+}
+
+/// Raw `name=value` pairs of a query, in order.
+pub(crate) fn query_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Decodes `+` and percent-escapes; what is no escape stays as it is, what is no UTF-8 becomes U+FFFD.
+pub(crate) fn decode_form(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        match (byte, tail) {
+            (b'+', _) => out.push(b' '),
+            (b'%', [high, low, after @ ..]) => match (char::from(*high).to_digit(16), char::from(*low).to_digit(16)) {
+                (Some(high), Some(low)) => {
+                    out.push(u8::try_from(high << 4 | low).unwrap_or_default());
+                    rest = after;
+                }
+                _ => out.push(byte),
+            },
+            _ => out.push(byte),
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// A query is visible ASCII without a fragment (RFC 3986 section 3.4, and what browsers leave unescaped).
+fn parse_query_text(query: &[u8]) -> Result<&str, DenyReason> {
+    let visible = query.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
+    std::str::from_utf8(query).ok().filter(|_| visible).ok_or(DenyReason::RequestMalformed)
+}
+
+/// The host of an authority in lower case, without its port and trailing dot.
+fn host_name(authority: &str) -> Cow<'_, str> {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
+}
+
+fn single<'a>(headers: &'a Headers, name: &str) -> Lookup<&'a [u8]> {
+    Lookup::of(values(headers, name))
+}
+
+fn values<'a, 'n>(headers: &'a Headers, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_slice())
+}
+
+/// Request ids are Envoy's UUIDs, or hexadecimal ids of a tracer; nothing else that a client may have put there is
+/// repeated in a reply or a record.
+fn is_request_id(id: &str) -> bool {
+    (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn headers(pairs: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+    }
+
+    #[test]
+    fn heads_are_parsed_or_refused() {
+        let base = [(":method", "GET"), (":path", "/a?b=c"), (":authority", "Api.Example.com:8443")];
+        for (extra, expected, message) in [
+            (vec![], Ok(()), "a plain request"),
+            (vec![("authorization", "a"), ("authorization", "b")], Err(DenyReason::HeaderDuplicate), "two Authorization"),
+            (vec![("origin", "https://a"), ("origin", "https://b")], Err(DenyReason::HeaderDuplicate), "two Origin"),
+            (vec![("origin", "https://a,https://b")], Err(DenyReason::HeaderDuplicate), "two Origin, joined"),
+            (vec![(":path", "/b")], Err(DenyReason::HeaderDuplicate), "two paths"),
+            (vec![("x-other", "a"), ("x-other", "b")], Ok(()), "other headers may repeat"),
+        ] {
+            let all = headers(&[base.as_slice(), &extra].concat());
+            let parsed = RequestHead::parse(Envelope::scan(&all));
+            assert_eq!(parsed.map(|head| (head.host.into_owned(), head.query)).err(), expected.err(), "{message}");
+        }
+        let all = headers(&base);
+        let head = RequestHead::parse(Envelope::scan(&all)).unwrap();
+        assert_eq!((head.host.as_ref(), head.query, head.path.as_str()), ("api.example.com", Some("b=c"), "/a"));
+    }
+
+    #[test]
+    fn paths_are_refused_with_their_reason() {
+        for (path, reason) in [("/%2f", DenyReason::PathMalformed), ("/a?b=\u{e9}", DenyReason::RequestMalformed), ("*", DenyReason::PathMalformed)] {
+            let all = headers(&[(":method", "GET"), (":path", path)]);
+            assert_eq!(RequestHead::parse(Envelope::scan(&all)).err(), Some(reason), "{path}");
+        }
+        assert_eq!(RequestHead::parse(Envelope::scan(&[])).err(), Some(DenyReason::RequestMalformed), "no pseudo-headers");
+    }
+
+    #[test]
+    fn only_a_real_preflight_is_one() {
+        for (method, extra, expected) in [
+            ("OPTIONS", vec![("origin", "https://a"), ("access-control-request-method", "PUT")], Some("PUT")),
+            ("OPTIONS", vec![("origin", "https://a")], None),
+            ("OPTIONS", vec![("origin", "https://a"), ("access-control-request-method", "")], None),
+            ("OPTIONS", vec![("access-control-request-method", "PUT")], None),
+            ("GET", vec![("origin", "https://a"), ("access-control-request-method", "PUT")], None),
+        ] {
+            let all = headers(&[[(":method", method), (":path", "/")].as_slice(), &extra].concat());
+            assert_eq!(RequestHead::parse(Envelope::scan(&all)).unwrap().preflight_method(), expected, "{method} {extra:?}");
+        }
+    }
+
+    #[test]
+    fn query_parameters_are_decoded() {
+        let all = headers(&[(":method", "GET"), (":path", "/?a=1+%41%zz&b&c=1&c=2&%61b=x")]);
+        let head = RequestHead::parse(Envelope::scan(&all)).unwrap();
+        for (name, expected) in [
+            ("a", Lookup::One("1 A%zz")),
+            ("b", Lookup::One("")),
+            ("c", Lookup::Many),
+            ("ab", Lookup::One("x")),
+            ("d", Lookup::Absent),
+        ] {
+            let found = head.query_param(name);
+            let found = match &found {
+                Lookup::One(value) => Lookup::One(value.as_ref()),
+                Lookup::Absent => Lookup::Absent,
+                Lookup::Many => Lookup::Many,
+            };
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn request_ids_of_clients_are_not_repeated() {
+        for (id, kept) in [("0f8fad5b-d9cb-469f-a165-70867728950e", true), ("alice@example.com", false), ("short", false), ("eyJhbGciOi.J9.x", false)] {
+            let all = headers(&[("x-request-id", id)]);
+            assert_eq!(Envelope::scan(&all).request_id.is_some(), kept, "{id}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What happens to responses: ours and the upstream's.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use crate::cors::CorsPolicy;
+use crate::headers::{HeaderEdit, SecurityHeaders};
+use crate::reply::{Denial, LocalReply, problem_body};
+
+/// The response side of a route, compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseRules {
+    pub(crate) cors: Option<CorsPolicy>,
+    pub(crate) hide_upstream_5xx: bool,
+    security_edits: Vec<HeaderEdit>,
+    reply_headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+}
+
+/// What to do with the response to one request.
+#[derive(Clone, Debug)]
+pub struct ResponsePlan {
+    rules: Rc<ResponseRules>,
+    origin: Option<String>,
+    request_id: Option<String>,
+}
+
+impl ResponseRules {
+    pub(crate) fn new(cors: Option<CorsPolicy>, security: &SecurityHeaders, hide_upstream_5xx: bool) -> Self {
+        let security_edits = security.edits(cors.is_some());
+        let reply_headers = security.reply_headers(cors.is_some());
+        Self { cors, hide_upstream_5xx, security_edits, reply_headers }
+    }
+}
+
+impl ResponsePlan {
+    pub(crate) fn new(rules: Rc<ResponseRules>, origin: Option<&str>, request_id: Option<&str>) -> Self {
+        Self { rules, origin: origin.map(str::to_owned), request_id: request_id.map(str::to_owned) }
+    }
+
+    /// The edits of the headers of an upstream's response. Idempotent.
+    #[must_use]
+    pub fn edits(&self) -> Vec<HeaderEdit> {
+        let mut edits = self.rules.security_edits.clone();
+        if let Some(cors) = &self.rules.cors {
+            edits.extend(cors.response_edits(self.origin.as_deref()));
+        }
+        edits
+    }
+
+    /// The reply that stands in for an upstream's response of this status, where such responses are hidden: nothing of
+    /// the upstream's is left but the status and, so that clients wait, its `Retry-After`.
+    #[must_use]
+    pub fn hide_upstream_error(&self, status: u16, retry_after: Option<&str>) -> Option<LocalReply> {
+        if !self.rules.hide_upstream_5xx || !(500..=599).contains(&status) {
+            return None;
+        }
+        let mut reply = self.problem(status);
+        if let Some(value) = retry_after.filter(|value| value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())) {
+            reply.headers.push(("retry-after".into(), value.to_owned().into()));
+        }
+        Some(reply)
+    }
+
+    /// Answers a refusal.
+    pub(crate) fn refuse(&self, denial: Denial) -> LocalReply {
+        let mut reply = self.problem(denial.status());
+        if let Some(challenge) = denial.challenge() {
+            reply.headers.push(("www-authenticate".into(), challenge.into()));
+        }
+        reply
+    }
+
+    /// Answers a preflight that is not allowed: no `Access-Control-*` at all.
+    pub(crate) fn refuse_preflight(&self, denial: Denial) -> LocalReply {
+        let mut reply = self.refuse(denial);
+        reply.headers.retain(|(name, _)| !name.starts_with("access-control-"));
+        reply
+    }
+
+    /// Answers an allowed preflight.
+    pub(crate) fn accept_preflight(&self, cors: Vec<(Cow<'static, str>, Cow<'static, str>)>) -> LocalReply {
+        let mut headers = self.rules.reply_headers.clone();
+        headers.extend(cors);
+        LocalReply { status: 204, headers, body: Vec::new() }
+    }
+
+    fn problem(&self, status: u16) -> LocalReply {
+        let mut headers = vec![("content-type".into(), "application/problem+json".into())];
+        headers.extend(self.rules.reply_headers.iter().cloned());
+        if let Some(cors) = &self.rules.cors {
+            headers.extend(cors.reply_headers(self.origin.as_deref()));
+        }
+        LocalReply { status, headers, body: problem_body(status, self.request_id.as_deref()) }
+    }
+}
+
+/// The reply of a filter that cannot decide, with no policy to say how it should look: 503 where there is no policy, 500
+/// where the host failed.
+#[must_use]
+pub fn failure_reply(status: u16) -> LocalReply {
+    let rules = ResponseRules::new(None, &SecurityHeaders::default(), true);
+    ResponsePlan::new(Rc::new(rules), None, None).problem(status)
+}

@@ -1,0 +1,274 @@
+//! Routes, and the tree that finds the most specific one.
+//!
+//! Paths are matched a segment at a time: a literal before `{name}` before `{*name}`. A route whose methods or hosts do
+//! not fit is as if it were not there, so the search goes back to the next most specific path; that is why the tree is
+//! our own and not a router that knows one value a path. Its cost is that of the path's segments, whatever the number
+//! of routes.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::authz::{Condition, Requirement};
+use crate::ip::IpRule;
+use crate::response::ResponseRules;
+
+/// Most segments a route's path may have; bounds the depth of the search.
+pub(crate) const MAX_SEGMENTS: usize = 64;
+
+/// A route.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) name: String,
+    pub(crate) path: PathPattern,
+    /// Empty: any.
+    pub(crate) methods: Vec<String>,
+    /// Empty: any.
+    pub(crate) hosts: Vec<HostPattern>,
+    pub(crate) requirement: Requirement,
+    pub(crate) ip: Option<IpRule>,
+    pub(crate) when: Vec<Condition>,
+    pub(crate) dry_run: bool,
+    pub(crate) response: Rc<ResponseRules>,
+}
+
+/// The path of a route: `/users/{id}/{*rest}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PathPattern {
+    pub(crate) text: String,
+    pub(crate) segments: Vec<Segment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    Literal(String),
+    Param(String),
+    Rest(String),
+}
+
+/// A host of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HostPattern {
+    Exact(String),
+    /// `.example.com` for `*.example.com`.
+    Suffix(String),
+}
+
+impl HostPattern {
+    fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == host,
+            Self::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
+        }
+    }
+
+    fn specificity(&self) -> usize {
+        match self {
+            Self::Exact(_) => usize::MAX,
+            Self::Suffix(suffix) => suffix.len(),
+        }
+    }
+}
+
+impl PathPattern {
+    pub(crate) fn names_param(&self, name: &str) -> bool {
+        self.segments.iter().any(|segment| matches!(segment, Segment::Param(own) | Segment::Rest(own) if own == name))
+    }
+
+    /// The pattern without its parameters' names: what two routes with the same paths have in common.
+    pub(crate) fn shape(&self) -> String {
+        let parts = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => format!("/{text}"),
+            Segment::Param(_) => "/{}".to_owned(),
+            Segment::Rest(_) => "/{*}".to_owned(),
+        });
+        parts.collect()
+    }
+}
+
+/// A route found for a request, with the values of its parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteMatch<'a> {
+    pub(crate) route: &'a Route,
+    values: Vec<&'a str>,
+}
+
+impl<'a> RouteMatch<'a> {
+    /// The value of a path parameter, as it stands in the normal form.
+    pub(crate) fn param(&self, name: &str) -> Option<&'a str> {
+        self.params().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// Every parameter and its value.
+    pub(crate) fn params(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let names = self.route.path.segments.iter().filter_map(|segment| match segment {
+            Segment::Param(name) | Segment::Rest(name) => Some(name.as_str()),
+            Segment::Literal(_) => None,
+        });
+        names.zip(self.values.iter().copied())
+    }
+}
+
+/// All routes of a policy.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteTable {
+    routes: Vec<Route>,
+    nodes: Vec<TreeNode>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct TreeNode {
+    literals: HashMap<String, usize>,
+    param: Option<usize>,
+    /// Routes that end here, the most specific first.
+    leaves: Vec<usize>,
+    /// Routes whose `{*name}` begins here.
+    rests: Vec<usize>,
+}
+
+/// Which request a search is for.
+#[derive(Clone, Copy)]
+struct Query<'a> {
+    host: &'a str,
+    method: &'a str,
+}
+
+impl RouteTable {
+    pub(crate) fn new(routes: Vec<Route>) -> Self {
+        let mut table = Self { routes: Vec::new(), nodes: vec![TreeNode::default()] };
+        for (index, route) in routes.iter().enumerate() {
+            table.insert(index, &route.path);
+        }
+        table.routes = routes;
+        let routes = &table.routes;
+        for node in &mut table.nodes {
+            for list in [&mut node.leaves, &mut node.rests] {
+                list.sort_by_key(|index| std::cmp::Reverse(routes.get(*index).map(Route::specificity)));
+            }
+        }
+        table
+    }
+
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    fn insert(&mut self, route: usize, pattern: &PathPattern) {
+        let mut at = 0;
+        for segment in &pattern.segments {
+            let fresh = self.nodes.len();
+            let Some(node) = self.nodes.get_mut(at) else { return };
+            at = match segment {
+                Segment::Literal(text) => *node.literals.entry(text.clone()).or_insert(fresh),
+                Segment::Param(_) => *node.param.get_or_insert(fresh),
+                Segment::Rest(_) => return node.rests.push(route),
+            };
+            if at == fresh {
+                self.nodes.push(TreeNode::default());
+            }
+        }
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.leaves.push(route);
+        }
+    }
+
+    /// The most specific route for a request.
+    pub(crate) fn find<'a>(&'a self, path: &'a str, host: &str, method: &str) -> Option<RouteMatch<'a>> {
+        let mut values = Vec::new();
+        let route = self.descend(0, path.strip_prefix('/')?, &mut values, Query { host, method })?;
+        Some(RouteMatch { route, values })
+    }
+
+    /// Depth is bounded by [`MAX_SEGMENTS`], the number of steps by the number of nodes.
+    fn descend<'a>(&'a self, at: usize, rest: &'a str, values: &mut Vec<&'a str>, query: Query<'_>) -> Option<&'a Route> {
+        let node = self.nodes.get(at)?;
+        let (segment, below) = match rest.split_once('/') {
+            Some((segment, below)) => (segment, Some(below)),
+            None => (rest, None),
+        };
+        let step = |next: usize, values: &mut Vec<&'a str>| match below {
+            Some(below) => self.descend(next, below, values, query),
+            None => self.first_fit(&self.nodes.get(next)?.leaves, query),
+        };
+        if let Some(found) = node.literals.get(segment).and_then(|next| step(*next, values)) {
+            return Some(found);
+        }
+        if let Some(next) = node.param.filter(|_| !segment.is_empty()) {
+            values.push(segment);
+            if let Some(found) = step(next, values) {
+                return Some(found);
+            }
+            values.pop();
+        }
+        let found = self.first_fit(&node.rests, query).filter(|_| !rest.is_empty())?;
+        values.push(rest);
+        Some(found)
+    }
+
+    fn first_fit(&self, candidates: &[usize], query: Query<'_>) -> Option<&Route> {
+        candidates.iter().filter_map(|index| self.routes.get(*index)).find(|route| route.fits(query))
+    }
+
+    /// Routes whose path fits but whose methods or hosts do not: what `policy explain` calls near misses.
+    pub(crate) fn near_misses<'a>(&'a self, path: &str, host: &str, method: &str) -> Vec<&'a Route> {
+        let query = Query { host, method };
+        self.routes.iter().filter(|route| !route.fits(query) && route.path.matches(path)).collect()
+    }
+
+    /// A path no route has, for a record: the part that is known from the policy, then `*`.
+    pub(crate) fn redact(&self, path: &str) -> String {
+        let mut out = String::new();
+        let mut node = self.nodes.first();
+        for segment in path.split('/').skip(1) {
+            match node.and_then(|node| node.literals.get(segment)).and_then(|next| self.nodes.get(*next)) {
+                Some(next) => {
+                    out.push('/');
+                    out.push_str(segment);
+                    node = Some(next);
+                }
+                None => {
+                    out.push_str("/*");
+                    break;
+                }
+            }
+        }
+        out
+    }
+}
+
+impl PathPattern {
+    fn matches(&self, path: &str) -> bool {
+        let Some(mut rest) = path.strip_prefix('/') else { return false };
+        let mut segments = self.segments.iter().peekable();
+        while let Some(segment) = segments.next() {
+            if let Segment::Rest(_) = segment {
+                return !rest.is_empty();
+            }
+            let (text, below) = match rest.split_once('/') {
+                Some((text, below)) => (text, Some(below)),
+                None => (rest, None),
+            };
+            let fits = match segment {
+                Segment::Literal(literal) => literal == text,
+                _ => !text.is_empty(),
+            };
+            match (fits, below, segments.peek().is_some()) {
+                (true, Some(below), true) => rest = below,
+                (true, None, false) => return true,
+                _ => return false,
+            }
+        }
+        false
+    }
+}
+
+impl Route {
+    fn fits(&self, query: Query<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.iter().any(|method| method == query.method))
+            && (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(query.host)))
+    }
+
+    /// Among routes of one path: the host first, then the method.
+    fn specificity(&self) -> (usize, bool) {
+        (self.hosts.iter().map(HostPattern::specificity).max().unwrap_or(0), !self.methods.is_empty())
+    }
+}

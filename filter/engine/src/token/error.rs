@@ -1,0 +1,90 @@
+//! Why a token is not accepted.
+
+use super::Algorithm;
+use crate::decision::DenyReason;
+use crate::time::UnixTime;
+
+/// What is wrong with a token. Carries what helps to explain it, never the token.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Not a compact JWS with a JWT claims set; says which part.
+    #[error("malformed token: {0}")]
+    Malformed(&'static str),
+    /// Longer than allowed.
+    #[error("token of {bytes} bytes, {limit} allowed")]
+    TooLarge {
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// Its `alg` is not in `allowed_algorithms`; `None` where the engine does not know it.
+    #[error("algorithm {} is not allowed", .0.map_or("unknown", Algorithm::name))]
+    AlgorithmNotAllowed(Option<Algorithm>),
+    /// No key has its `kid`, or none fits its algorithm.
+    #[error("no key fits its kid and algorithm")]
+    UnknownKey,
+    /// A key fits, but the signature is not its.
+    #[error("wrong signature")]
+    BadSignature,
+    /// `exp` has passed.
+    #[error("expired at {exp}, now {}", now.seconds())]
+    Expired {
+        /// The time of the check.
+        now: UnixTime,
+        /// The claim, in seconds.
+        exp: f64,
+    },
+    /// `nbf` or `iat` lies ahead.
+    #[error("`{claim}` is {at}, now {}", now.seconds())]
+    NotYetValid {
+        /// Which claim.
+        claim: &'static str,
+        /// The time of the check.
+        now: UnixTime,
+        /// The claim, in seconds.
+        at: f64,
+    },
+    /// No `exp`.
+    #[error("no `exp` claim")]
+    ExpirationMissing,
+    /// Valid for longer than allowed.
+    #[error("valid for {seconds} seconds, {limit} allowed")]
+    LifetimeTooLong {
+        /// For how long it is valid.
+        seconds: f64,
+        /// For how long it may be.
+        limit: f64,
+    },
+    /// `iss` is not the provider's, or no provider has it.
+    #[error("issuer is not the expected one")]
+    IssuerNotAllowed,
+    /// No `aud` is one of the provider's.
+    #[error("audience is not an expected one")]
+    AudienceNotAllowed,
+    /// A registered claim has the wrong type.
+    #[error("claim `{0}` is malformed")]
+    BadClaim(&'static str),
+}
+
+impl TokenError {
+    /// The reason code.
+    #[must_use]
+    pub const fn reason(&self) -> DenyReason {
+        match self {
+            Self::Malformed(_) => DenyReason::TokenMalformed,
+            Self::TooLarge { .. } => DenyReason::TokenTooLarge,
+            Self::AlgorithmNotAllowed(_) => DenyReason::TokenAlgorithm,
+            Self::UnknownKey => DenyReason::TokenUnknownKey,
+            Self::BadSignature => DenyReason::TokenSignature,
+            Self::Expired { .. } => DenyReason::TokenExpired,
+            Self::NotYetValid { .. } => DenyReason::TokenNotYetValid,
+            Self::ExpirationMissing => DenyReason::TokenExpirationMissing,
+            Self::LifetimeTooLong { .. } => DenyReason::TokenLifetime,
+            Self::IssuerNotAllowed => DenyReason::TokenIssuer,
+            Self::AudienceNotAllowed => DenyReason::TokenAudience,
+            Self::BadClaim(_) => DenyReason::TokenClaims,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Where tokens are looked for: exactly one place may hold one (RFC 6750 section 2).
+
+use std::borrow::Cow;
+
+use crate::decision::DenyReason;
+use crate::request::{Lookup, RequestHead, decode_form};
+
+/// Every place the providers name, and who takes tokens from it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources(pub(crate) Vec<TokenSource>);
+
+/// One place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenSource {
+    pub(crate) place: Place,
+    /// Indices of the providers that take tokens from here.
+    pub(crate) providers: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Header { name: String, value_prefix: String },
+    Cookie(String),
+    Param(String),
+}
+
+/// A token and where it stood.
+#[derive(Clone, Debug)]
+pub(crate) struct Extracted<'a> {
+    pub(crate) token: Cow<'a, str>,
+    pub(crate) source: &'a TokenSource,
+}
+
+impl Sources {
+    /// The one token of a request.
+    pub(crate) fn extract<'a>(&'a self, head: &RequestHead<'a>) -> Result<Option<Extracted<'a>>, DenyReason> {
+        let mut found: Option<Extracted<'a>> = None;
+        for source in &self.0 {
+            let token = match source.place.find(head)? {
+                Lookup::Absent => continue,
+                Lookup::Many => return Err(DenyReason::TokenMultiple),
+                Lookup::One(token) => token,
+            };
+            if found.is_some() {
+                return Err(DenyReason::TokenMultiple);
+            }
+            found = Some(Extracted { token, source });
+        }
+        Ok(found)
+    }
+}
+
+impl Place {
+    fn find<'r>(&self, head: &RequestHead<'r>) -> Result<Lookup<Cow<'r, str>>, DenyReason> {
+        match self {
+            Self::Header { name, value_prefix } => {
+                let tokens = head.envelope.all(name).filter_map(|value| strip_prefix(value, value_prefix));
+                let found = Lookup::of(tokens.map(|token| std::str::from_utf8(token).unwrap_or("\u{fffd}")));
+                // Envoy joins the lines of some headers with a comma, which no token has in it.
+                match found {
+                    Lookup::One(token) if token.contains(',') && !value_prefix.is_empty() => Err(DenyReason::HeaderDuplicate),
+                    Lookup::One(token) => Ok(Lookup::One(Cow::Borrowed(token))),
+                    Lookup::Absent => Ok(Lookup::Absent),
+                    Lookup::Many => Ok(Lookup::Many),
+                }
+            }
+            Self::Cookie(name) => {
+                let lines = head.envelope.all("cookie").filter_map(|line| std::str::from_utf8(line).ok());
+                let values = lines.flat_map(cookie_pairs).filter(|(key, _)| key == name).map(|(_, value)| value);
+                Ok(Lookup::of(values.map(|value| Cow::Borrowed(value.trim_matches('"')))))
+            }
+            Self::Param(name) => Ok(head.query_param(name)),
+        }
+    }
+}
+
+/// The credential after the scheme, which is compared without regard to case (RFC 9110 section 11.1) and followed by one
+/// or more spaces. `None` where the value is of another scheme, and so no token.
+fn strip_prefix<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
+    let scheme = prefix.trim_end_matches(' ');
+    let (start, rest) = value.split_at_checked(scheme.len())?;
+    if !start.eq_ignore_ascii_case(scheme.as_bytes()) {
+        return None;
+    }
+    let token = rest.trim_ascii_start();
+    let spaces = rest.len() - token.len();
+    let separated = scheme.len() == prefix.len() || spaces > 0 || rest.is_empty();
+    // A tab is no separator, and an empty header no credential.
+    (separated && !value.is_empty() && !rest.iter().take(spaces).any(|byte| *byte != b' ')).then_some(token)
+}
+
+/// `name=value` pairs of a Cookie line (RFC 6265 section 4.2.1).
+pub(crate) fn cookie_pairs(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    line.split(';').filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// The Cookie line without a cookie; `None` where nothing is left.
+pub(crate) fn without_cookie(line: &str, name: &str) -> Option<String> {
+    let kept: Vec<&str> = line
+        .split(';')
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty() && pair.split_once('=').map_or(*pair, |(key, _)| key) != name)
+        .collect();
+    (!kept.is_empty()).then(|| kept.join("; "))
+}
+
+/// The query without a parameter.
+pub(crate) fn without_param(query: &str, name: &str) -> String {
+    let is_it = |pair: &&str| decode_form(pair.split_once('=').map_or(*pair, |(key, _)| key)) == name;
+    query.split('&').filter(|pair| !pair.is_empty() && !is_it(pair)).collect::<Vec<_>>().join("&")
+}

@@ -1,0 +1,91 @@
+//! JSON Web Key Sets (RFC 7517 section 5).
+
+use serde_json::{Map, Value};
+
+use super::{Algorithm, Key, KeyError, KeySet, jws};
+use crate::json;
+use crate::secret::Secret;
+
+/// How many keys a set may have.
+const MAX_KEYS: usize = 100;
+
+/// Why a document is no usable key set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwksError {
+    /// Not JSON, or JSON with repeated members.
+    #[error("not a JSON object without repeated members")]
+    NotJson,
+    /// No `keys` array.
+    #[error("no `keys` array")]
+    NoKeys,
+    /// More keys than anyone publishes.
+    #[error("more than {MAX_KEYS} keys")]
+    TooManyKeys,
+    /// Keys, but none that verifies signatures; carries the first reason.
+    #[error("no usable key: {0}")]
+    NothingUsable(KeyError),
+    /// An HMAC key shorter than its hash (RFC 7518 section 3.2).
+    #[error("an HMAC key is shorter than its hash")]
+    SecretTooShort,
+}
+
+impl KeySet {
+    /// Reads a key set. Keys that are not for verifying signatures, of unknown types or broken are passed over
+    /// (RFC 7517 section 5); a set with nothing left is refused.
+    ///
+    /// # Errors
+    /// [`JwksError`] where nothing usable is there, or (unless `allow_short_secrets`) an HMAC key is too short.
+    pub fn from_jwks(document: &[u8], allow_short_secrets: bool) -> Result<Self, JwksError> {
+        let Some(Value::Object(mut document)) = json::parse(document) else { return Err(JwksError::NotJson) };
+        let Some(Value::Array(entries)) = document.remove("keys") else { return Err(JwksError::NoKeys) };
+        if entries.len() > MAX_KEYS {
+            return Err(JwksError::TooManyKeys);
+        }
+        let mut keys = Vec::new();
+        let mut first_error = KeyError::Invalid("signature");
+        for (index, entry) in entries.iter().enumerate() {
+            match entry.as_object().ok_or(KeyError::Invalid("JSON")).and_then(from_jwk) {
+                Ok(key) => keys.push(key),
+                Err(error) if index == 0 => first_error = error,
+                Err(_) => {}
+            }
+        }
+        if keys.is_empty() {
+            return Err(JwksError::NothingUsable(first_error));
+        }
+        if !allow_short_secrets && keys.iter().any(Key::secret_is_too_short) {
+            return Err(JwksError::SecretTooShort);
+        }
+        Ok(Self::new(keys))
+    }
+}
+
+fn from_jwk(jwk: &Map<String, Value>) -> Result<Key, KeyError> {
+    let text = |name: &str| match jwk.get(name) {
+        None => Ok(None),
+        Some(Value::String(value)) => Ok(Some(value.as_str())),
+        Some(_) => Err(KeyError::Invalid("JSON")),
+    };
+    let bytes = |name: &str| text(name)?.and_then(jws::decode).ok_or(KeyError::Invalid("JSON"));
+    let for_verifying = text("use")?.is_none_or(|usage| usage == "sig")
+        && jwk.get("key_ops").is_none_or(|ops| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify")));
+    if !for_verifying {
+        return Err(KeyError::Invalid("signature"));
+    }
+    let algorithm = match text("alg")? {
+        None => None,
+        Some(name) => Some(Algorithm::from_name(name).ok_or(KeyError::Invalid("signature"))?),
+    };
+    let kid = text("kid")?.map(str::to_owned);
+    let key = match text("kty")?.unwrap_or_default() {
+        "oct" => Key::hmac(kid, algorithm, &Secret::new(bytes("k")?)),
+        "RSA" => Key::rsa(kid, algorithm, &bytes("n")?, &bytes("e")?)?,
+        "EC" => Key::ec(kid, text("crv")?.unwrap_or_default(), &bytes("x")?, &bytes("y")?)?,
+        "OKP" if text("crv")? == Some("Ed25519") => Key::ed25519(kid, &bytes("x")?)?,
+        _ => return Err(KeyError::Invalid("signature")),
+    };
+    match algorithm {
+        Some(algorithm) if !key.fits(algorithm) => Err(KeyError::Invalid("signature")),
+        _ => Ok(key),
+    }
+}

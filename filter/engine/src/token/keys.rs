@@ -1,0 +1,253 @@
+//! Keys that verify: what each may be used for, and how one is picked.
+
+use std::fmt;
+
+use jwt_simple::algorithms::{P256PublicKey, P384PublicKey, RSAPublicKey};
+use p256::ecdsa::signature::Verifier as _;
+use superboring::hash::MessageDigest;
+use superboring::pkey::{PKey, Public};
+use superboring::rsa::Padding;
+use superboring::sign::Verifier;
+
+use super::Algorithm;
+use crate::secret::Secret;
+
+/// How many keys are tried for a token that names none: what an issuer publishes while it rotates, twice over.
+const MAX_KEYS_TRIED: usize = 8;
+
+/// The keys of a provider.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet {
+    keys: Vec<Key>,
+}
+
+/// A key, its id and the algorithms it serves.
+#[derive(Clone)]
+pub struct Key {
+    kid: Option<String>,
+    algorithm: Option<Algorithm>,
+    material: Material,
+}
+
+#[derive(Clone)]
+enum Material {
+    Hmac(Box<HmacKey>),
+    Rsa(PKey<Public>),
+    P256(P256PublicKey),
+    P384(P384PublicKey),
+    P521(Box<p521::ecdsa::VerifyingKey>),
+    Ed25519(ed25519_compact::PublicKey),
+    /// A secret that is not to be had here: fits its algorithm, verifies nothing.
+    Unavailable,
+}
+
+/// An HMAC key, with the commonest hash's state already keyed, so that a token costs only its own bytes.
+#[derive(Clone)]
+struct HmacKey {
+    sha256: hmac_sha256::HMAC,
+    secret: Secret,
+}
+
+/// A key that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not the bytes of such a key.
+    #[error("not a valid {0} key")]
+    Invalid(&'static str),
+    /// An RSA modulus under 2048 bits (RFC 7518 section 3.3).
+    #[error("an RSA key needs at least 2048 bits")]
+    RsaTooShort,
+}
+
+/// What a key may be, for pickers and messages.
+impl Key {
+    /// An HMAC key. Its length is the caller's to check: [`Key::secret_is_too_short`].
+    #[must_use]
+    pub fn hmac(kid: Option<String>, algorithm: Option<Algorithm>, secret: &Secret) -> Self {
+        let keyed = HmacKey { sha256: hmac_sha256::HMAC::new(secret.expose()), secret: secret.clone() };
+        Self { kid, algorithm, material: Material::Hmac(Box::new(keyed)) }
+    }
+
+    /// A place for a key whose secret is not known here.
+    #[must_use]
+    pub const fn unavailable(kid: Option<String>, algorithm: Algorithm) -> Self {
+        Self { kid, algorithm: Some(algorithm), material: Material::Unavailable }
+    }
+
+    /// An RSA public key from its big-endian modulus and exponent.
+    ///
+    /// # Errors
+    /// [`KeyError`] where it is no such key or has fewer than 2048 bits.
+    pub fn rsa(kid: Option<String>, algorithm: Option<Algorithm>, n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
+        let significant = n.iter().skip_while(|byte| **byte == 0);
+        let bits = significant.clone().count() * 8 - significant.clone().next().map_or(0, |byte| byte.leading_zeros() as usize);
+        if bits < 2048 {
+            return Err(KeyError::RsaTooShort);
+        }
+        let invalid = KeyError::Invalid("RSA");
+        let key = RSAPublicKey::from_components(n, e).map_err(|_| invalid.clone())?;
+        let key = PKey::from_rsa(key.as_ref().clone()).map_err(|_| invalid)?;
+        Ok(Self { kid, algorithm, material: Material::Rsa(key) })
+    }
+
+    /// A public key on P-256, P-384 or P-521 from its affine coordinates.
+    ///
+    /// # Errors
+    /// [`KeyError`] where the point is not on the curve, or a coordinate has the wrong length (RFC 7518 section 6.2.1.2).
+    pub fn ec(kid: Option<String>, curve: &str, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
+        let length = match curve {
+            "P-256" => 32,
+            "P-384" => 48,
+            "P-521" => 66,
+            _ => return Err(KeyError::Invalid("EC")),
+        };
+        if x.len() != length || y.len() != length {
+            return Err(KeyError::Invalid("EC"));
+        }
+        let point = [&[4], x, y].concat();
+        let material = match curve {
+            "P-256" => P256PublicKey::from_bytes(&point).ok().map(Material::P256),
+            "P-384" => P384PublicKey::from_bytes(&point).ok().map(Material::P384),
+            _ => p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok().map(|key| Material::P521(Box::new(key))),
+        };
+        Ok(Self { kid, algorithm: None, material: material.ok_or(KeyError::Invalid("EC"))? })
+    }
+
+    /// An Ed25519 public key.
+    ///
+    /// # Errors
+    /// [`KeyError`] where it has not 32 bytes or is no point of the curve.
+    pub fn ed25519(kid: Option<String>, x: &[u8]) -> Result<Self, KeyError> {
+        let key = ed25519_compact::PublicKey::from_slice(x).map_err(|_| KeyError::Invalid("Ed25519"))?;
+        Ok(Self { kid, algorithm: None, material: Material::Ed25519(key) })
+    }
+
+    /// The key's id.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Whether this is an HMAC key with fewer bytes than the hash of an algorithm it serves gives out.
+    #[must_use]
+    pub fn secret_is_too_short(&self) -> bool {
+        match &self.material {
+            Material::Hmac(key) => key.secret.expose().len() < self.algorithm.map_or(32, Algorithm::min_secret_bytes),
+            _ => false,
+        }
+    }
+
+    /// Whether the secret is not known here.
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self.material, Material::Unavailable)
+    }
+
+    /// Whether the key may verify this algorithm: its type, its curve and its own `alg` must fit, whatever a token says.
+    #[must_use]
+    pub fn fits(&self, algorithm: Algorithm) -> bool {
+        use Algorithm::{ES256, ES384, ES512, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
+        if self.algorithm.is_some_and(|own| own != algorithm) {
+            return false;
+        }
+        match self.material {
+            Material::Unavailable => true,
+            Material::Hmac(_) => matches!(algorithm, HS256 | HS384 | HS512),
+            Material::Rsa(_) => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
+            Material::P256(_) => algorithm == ES256,
+            Material::P384(_) => algorithm == ES384,
+            Material::P521(_) => algorithm == ES512,
+            Material::Ed25519(_) => algorithm == EdDSA,
+        }
+    }
+
+    /// Verifies a signature; any failure is `false`. HMAC tags are compared in constant time, ECDSA signatures have
+    /// exactly the length of two coordinates (RFC 7518 section 3.4).
+    #[must_use]
+    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if !self.fits(algorithm) {
+            return false;
+        }
+        match &self.material {
+            Material::Unavailable => false,
+            Material::Hmac(key) => key.verify(algorithm, message, signature),
+            Material::Rsa(key) => verify_rsa(key, algorithm, message, signature).unwrap_or(false),
+            Material::P256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.as_ref().verify(message, &signature).is_ok()),
+            Material::P384(key) => p384::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.as_ref().verify(message, &signature).is_ok()),
+            Material::P521(key) => {
+                p521::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+            }
+            Material::Ed25519(key) => ed25519_compact::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+        }
+    }
+}
+
+impl HmacKey {
+    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        match algorithm {
+            Algorithm::HS256 => signature.try_into().is_ok_and(|expected| {
+                let mut mac = self.sha256.clone();
+                mac.update(message);
+                mac.finalize_verify(expected)
+            }),
+            Algorithm::HS384 => signature
+                .try_into()
+                .is_ok_and(|expected| hmac_sha512::sha384::HMAC::verify(message, self.secret.expose(), expected)),
+            _ => {
+                signature.try_into().is_ok_and(|expected| hmac_sha512::HMAC::verify(message, self.secret.expose(), expected))
+            }
+        }
+    }
+}
+
+fn verify_rsa(key: &PKey<Public>, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<bool> {
+    use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
+    let (digest, padding) = match algorithm {
+        RS256 => (MessageDigest::Sha256, Padding::PKCS1),
+        RS384 => (MessageDigest::Sha384, Padding::PKCS1),
+        RS512 => (MessageDigest::Sha512, Padding::PKCS1),
+        PS256 => (MessageDigest::Sha256, Padding::PKCS1_PSS),
+        PS384 => (MessageDigest::Sha384, Padding::PKCS1_PSS),
+        PS512 => (MessageDigest::Sha512, Padding::PKCS1_PSS),
+        _ => return None,
+    };
+    let mut verifier = Verifier::new(digest, key).ok()?;
+    verifier.set_rsa_padding(padding).ok()?;
+    verifier.update(message).ok()?;
+    verifier.verify(signature).ok()
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("kid", &self.kid).field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl KeySet {
+    /// A set of keys.
+    #[must_use]
+    pub const fn new(keys: Vec<Key>) -> Self {
+        Self { keys }
+    }
+
+    /// The keys, in order.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// The keys to try for a token, few and never of the wrong type. A `kid` picks the keys that have it, or else those
+    /// that have none; without one, any may serve.
+    pub(crate) fn candidates<'k>(&'k self, kid: Option<&'k str>, algorithm: Algorithm) -> impl Iterator<Item = &'k Key> {
+        let named = kid.filter(|kid| self.keys.iter().any(|key| key.kid() == Some(kid)));
+        let picked = move |key: &&Key| match (kid, named) {
+            (_, Some(kid)) => key.kid() == Some(kid),
+            (Some(_), None) => key.kid().is_none(),
+            (None, None) => true,
+        };
+        self.keys.iter().filter(picked).filter(move |key| key.fits(algorithm)).take(MAX_KEYS_TRIED)
+    }
+}

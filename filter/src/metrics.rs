@@ -1,0 +1,55 @@
+//! Counters, in Envoy's `/stats` under `wasmcustom.portcullis…`.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use portcullis_engine::{AllowReason, Decision};
+
+use crate::host;
+
+/// The counters of a plugin. Those of each decision and reason are defined when they are first needed.
+pub(crate) struct Metrics {
+    prefix: String,
+    allowed: Option<u32>,
+    denied: Option<u32>,
+    dry_run_denied: Option<u32>,
+    cors_preflight: Option<u32>,
+    requests: RefCell<HashMap<(&'static str, &'static str), Option<u32>>>,
+}
+
+impl Metrics {
+    pub(crate) fn new(stat_prefix: Option<&str>) -> Self {
+        let prefix = stat_prefix.map_or_else(|| "portcullis".into(), |prefix| format!("portcullis_{prefix}"));
+        let define = |name| host::define_counter(&format!("{prefix}_{name}"));
+        Self {
+            allowed: define("allowed"),
+            denied: define("denied"),
+            dry_run_denied: define("dry_run_denied"),
+            cors_preflight: define("cors_preflight"),
+            requests: RefCell::default(),
+            prefix,
+        }
+    }
+
+    /// Counts a decision.
+    pub(crate) fn decided(&self, decision: Decision) {
+        let by_decision = match decision {
+            Decision::Allow(_) => self.allowed,
+            Decision::Deny(_) => self.denied,
+            Decision::DryRunDeny(_) => self.dry_run_denied,
+        };
+        let preflight = self.cors_preflight.filter(|_| decision == Decision::Allow(AllowReason::CorsPreflight));
+        let (word, reason) = (decision.as_str(), decision.reason());
+        let define = || host::define_counter(&format!("{}_requests.decision.{word}.reason.{reason}", self.prefix));
+        let by_reason = self.requests.try_borrow_mut().ok().and_then(|mut known| *known.entry((word, reason)).or_insert_with(define));
+        [by_decision, preflight, by_reason].into_iter().flatten().for_each(host::count);
+    }
+}
+
+/// Counts a policy that was taken or refused. Both counters are defined either way, so that they show before they count.
+pub(crate) fn policy(loaded: bool) {
+    let counters = [("portcullis_policy_loaded", loaded), ("portcullis_policy_rejected", !loaded)];
+    for (name, counts) in counters {
+        host::define_counter(name).filter(|_| counts).into_iter().for_each(host::count);
+    }
+}
