@@ -72,7 +72,9 @@ fn apply(map: MapType, edit: &HeaderEdit) -> Result<(), Status> {
 }
 
 fn lists_origin(vary: &[u8]) -> bool {
-    vary.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"))
+    vary.split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"))
 }
 
 pub(crate) fn reply(reply: &LocalReply) {

@@ -63,9 +63,12 @@ impl HttpContext for Http {
             return Action::Continue;
         }
         let Some(plan) = &self.response else { return Action::Continue };
-        let status = host::response_header(":status").and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok());
+        let status =
+            host::response_header(":status").and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok());
         let retry_after = || host::response_header("retry-after").and_then(|value| String::from_utf8(value).ok());
-        let hidden = status.filter(|status| *status >= 500).and_then(|status| plan.hide_upstream_error(status, retry_after().as_deref()));
+        let hidden = status
+            .filter(|status| *status >= 500)
+            .and_then(|status| plan.hide_upstream_error(status, retry_after().as_deref()));
         if let Some(reply) = hidden {
             return self.reply(&reply);
         }

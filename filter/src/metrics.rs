@@ -41,7 +41,11 @@ impl Metrics {
         let preflight = self.cors_preflight.filter(|_| decision == Decision::Allow(AllowReason::CorsPreflight));
         let (word, reason) = (decision.as_str(), decision.reason());
         let define = || host::define_counter(&format!("{}_requests.decision.{word}.reason.{reason}", self.prefix));
-        let by_reason = self.requests.try_borrow_mut().ok().and_then(|mut known| *known.entry((word, reason)).or_insert_with(define));
+        let by_reason = self
+            .requests
+            .try_borrow_mut()
+            .ok()
+            .and_then(|mut known| *known.entry((word, reason)).or_insert_with(define));
         [by_decision, preflight, by_reason].into_iter().flatten().for_each(host::count);
     }
 }

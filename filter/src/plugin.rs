@@ -6,9 +6,9 @@ use portcullis_engine::Policy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
+use crate::host;
 use crate::http::Http;
 use crate::metrics::{self, Metrics};
-use crate::host;
 
 /// A policy in force, and what counts its decisions.
 pub(crate) struct Plugin {
@@ -42,7 +42,10 @@ impl RootContext for Root {
                 for error in &errors {
                     log::error!("policy: {error}");
                 }
-                log::error!("policy refused: {} errors; `portcullis policy check` shows them with their lines", errors.len());
+                log::error!(
+                    "policy refused: {} errors; `portcullis policy check` shows them with their lines",
+                    errors.len()
+                );
                 metrics::policy(false);
                 false
             }

@@ -106,7 +106,9 @@ impl<'p> Principal<'p> {
     pub(crate) fn new(provider: &'p Provider, token: VerifiedToken) -> Self {
         let roles = match provider.roles_from.as_ref().and_then(|path| path.lookup(token.claims())) {
             Some(Value::String(role)) => vec![role.clone()],
-            Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(str::to_owned).collect(),
+            Some(Value::Array(roles)) => {
+                roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(str::to_owned).collect()
+            }
             _ => Vec::new(),
         };
         Self { provider, token, roles }
@@ -166,7 +168,9 @@ fn authorize_by_table(
     let reason = match (reach, owner) {
         (Reach::Any, _) => AllowReason::RoleAllowed,
         (Reach::Own, Owner::Upstream) => AllowReason::OwnerUpstream,
-        (Reach::Own, Owner::Param { param, claim }) if owns(caller, matched.param(param), claim) => AllowReason::OwnerAllowed,
+        (Reach::Own, Owner::Param { param, claim }) if owns(caller, matched.param(param), claim) => {
+            AllowReason::OwnerAllowed
+        }
         (Reach::Own, Owner::Param { .. } | Owner::Undefined) => return Err(DenyReason::OwnerDenied),
         (Reach::None, _) => return Err(DenyReason::RoleDenied),
     };

@@ -125,7 +125,20 @@ struct ResponseDefaults {
 }
 
 fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<ResponseRules>) -> Route {
-    let RawRoute { line: _, name, path, methods, hosts, requirement, ip, when, dry_run, cors, security_headers, hide_upstream_5xx } = raw;
+    let RawRoute {
+        line: _,
+        name,
+        path,
+        methods,
+        hosts,
+        requirement,
+        ip,
+        when,
+        dry_run,
+        cors,
+        security_headers,
+        hide_upstream_5xx,
+    } = raw;
     let own = cors.is_some() || security_headers.is_some() || hide_upstream_5xx.is_some();
     let response = if own {
         let security = security_headers.as_ref().unwrap_or(&defaults.security);
@@ -139,7 +152,12 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
 
 fn read_routes(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<RawRoute>> {
     if matches!(&node.value, NodeValue::Seq(items) if items.len() > MAX_ROUTES) {
-        findings.error(path, node.line, format!("more than {MAX_ROUTES} routes"), "use parameters, or split the policy");
+        findings.error(
+            path,
+            node.line,
+            format!("more than {MAX_ROUTES} routes"),
+            "use parameters, or split the policy",
+        );
         return None;
     }
     non_empty(node, path, findings, "add a route; without one everything is refused", route::route)
@@ -149,7 +167,12 @@ fn stat_prefix(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     let prefix = owned(node, path, findings)?;
     let fits = prefix.len() <= 64 && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !fits {
-        findings.error(path, node.line, format!("`{prefix}` is not a prefix for metrics"), "write letters, digits and `_`");
+        findings.error(
+            path,
+            node.line,
+            format!("`{prefix}` is not a prefix for metrics"),
+            "write letters, digits and `_`",
+        );
     }
     fits.then_some(prefix)
 }
@@ -184,19 +207,39 @@ fn check_routes(
         check_overlap(route, &path, &mut claimed, findings);
         let access = path.field("access");
         if route.requirement != Requirement::Public && !providers_given {
-            findings.error(&access, route.line, "nobody can be authenticated: the policy has no providers", "add a provider, or set access: public");
+            findings.error(
+                &access,
+                route.line,
+                "nobody can be authenticated: the policy has no providers",
+                "add a provider, or set access: public",
+            );
         }
         match &route.requirement {
             Requirement::RoleTable(_) if roles.is_empty() => {
-                findings.error(&access, route.line, "`access: role_table` without a role table", "add `roles` to the policy");
+                findings.error(
+                    &access,
+                    route.line,
+                    "`access: role_table` without a role table",
+                    "add `roles` to the policy",
+                );
             }
             Requirement::RoleTable(_) | Requirement::Roles(_) if !has_roles => {
-                findings.error(&access, route.line, "nobody has a role: no provider has `roles_from`", "add `roles_from: {claim: [role]}` to a provider");
+                findings.error(
+                    &access,
+                    route.line,
+                    "nobody has a role: no provider has `roles_from`",
+                    "add `roles_from: {claim: [role]}` to a provider",
+                );
             }
             Requirement::Roles(named) if !roles.is_empty() => {
                 for role in named.iter().filter(|role| !roles.contains_key(*role)) {
                     let message = format!("role `{role}` is not in the role table");
-                    findings.warn(&path.field("roles"), route.line, message, "check its spelling, or add it to `roles`");
+                    findings.warn(
+                        &path.field("roles"),
+                        route.line,
+                        message,
+                        "check its spelling, or add it to `roles`",
+                    );
                 }
             }
             _ => {}
@@ -212,16 +255,27 @@ fn check_overlap<'r>(
     findings: &mut Findings,
 ) {
     let shape = route.path.shape();
-    let methods: Vec<Option<&str>> =
-        if route.methods.is_empty() { vec![None] } else { route.methods.iter().map(|method| Some(method.as_str())).collect() };
-    let hosts: Vec<String> =
-        if route.hosts.is_empty() { vec![String::new()] } else { route.hosts.iter().map(|host| format!("{host:?}")).collect() };
+    let methods: Vec<Option<&str>> = if route.methods.is_empty() {
+        vec![None]
+    } else {
+        route.methods.iter().map(|method| Some(method.as_str())).collect()
+    };
+    let hosts: Vec<String> = if route.hosts.is_empty() {
+        vec![String::new()]
+    } else {
+        route.hosts.iter().map(|host| format!("{host:?}")).collect()
+    };
     for method in &methods {
         for host in &hosts {
             if let Some(first) = claimed.insert((shape.clone(), *method, host.clone()), &route.name) {
                 let what = method.map_or_else(|| "requests".to_owned(), |method| format!("{method} requests"));
                 let message = format!("route `{first}` already takes {what} to this path and host");
-                findings.error(&path.field("match"), route.line, message, "remove one, or tell them apart by methods or hosts");
+                findings.error(
+                    &path.field("match"),
+                    route.line,
+                    message,
+                    "remove one, or tell them apart by methods or hosts",
+                );
                 return;
             }
         }

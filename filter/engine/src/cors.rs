@@ -97,7 +97,8 @@ impl Subdomains {
 
 /// A label as browsers write them in an origin: lower case, punycode for the rest.
 fn is_label(label: &str) -> bool {
-    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+    !label.is_empty()
+        && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
 }
 
 impl CorsPolicy {
@@ -130,7 +131,8 @@ impl CorsPolicy {
     pub(crate) fn response_edits(&self, origin: Option<&str>) -> Vec<HeaderEdit> {
         let headers = self.reply_headers(origin);
         let ours = |name: &str| headers.iter().any(|(set, _)| set == name);
-        let mut edits: Vec<_> = ACCESS_CONTROL.iter().filter(|name| !ours(name)).map(|name| HeaderEdit::remove(name)).collect();
+        let mut edits: Vec<_> =
+            ACCESS_CONTROL.iter().filter(|name| !ours(name)).map(|name| HeaderEdit::remove(name)).collect();
         edits.extend(headers.into_iter().map(|(name, value)| match name.as_ref() {
             "vary" => HeaderEdit::VaryOrigin,
             _ => HeaderEdit::Set(name, value),

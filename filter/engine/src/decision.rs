@@ -172,7 +172,9 @@ impl Decision {
 impl DenyReason {
     pub(crate) const fn event(self) -> Event {
         match self {
-            Self::RequestMalformed | Self::PathMalformed | Self::HeaderDuplicate | Self::TokenMultiple => Event::Validation,
+            Self::RequestMalformed | Self::PathMalformed | Self::HeaderDuplicate | Self::TokenMultiple => {
+                Event::Validation
+            }
             Self::CredentialsMissing
             | Self::TokenMalformed
             | Self::TokenTooLarge

@@ -99,7 +99,9 @@ impl Default for SecurityHeaders {
 impl SecurityHeaders {
     /// The edits of every response of the upstream: the preset, then what `set` says instead, less what `remove` names.
     pub(crate) fn edits(&self, cors: bool) -> Vec<HeaderEdit> {
-        let overridden = |name: &str| self.set.iter().any(|(set, _)| set == name) || self.remove.iter().any(|removed| removed == name);
+        let overridden = |name: &str| {
+            self.set.iter().any(|(set, _)| set == name) || self.remove.iter().any(|removed| removed == name)
+        };
         let mut edits = self.preset.edits(cors);
         edits.retain(|edit| !overridden(edit.name()));
         edits.extend(self.set.iter().map(|(name, value)| HeaderEdit::Set(name.clone().into(), value.clone().into())));

@@ -143,7 +143,9 @@ mod tests {
     fn deny_wins_and_the_unknown_is_refused() {
         let rule =
             IpRule { allow: vec![Cidr::parse("10.0.0.0/8").unwrap()], deny: vec![Cidr::parse("10.9.0.0/16").unwrap()] };
-        for (address, admitted) in [(Some("10.1.0.1"), true), (Some("10.9.0.1"), false), (Some("::1"), false), (None, false)] {
+        for (address, admitted) in
+            [(Some("10.1.0.1"), true), (Some("10.9.0.1"), false), (Some("::1"), false), (None, false)]
+        {
             assert_eq!(rule.admits(address.map(|text| text.parse().unwrap())), admitted, "{address:?}");
         }
     }

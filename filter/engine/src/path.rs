@@ -98,7 +98,8 @@ fn unescape(raw: &[u8]) -> Result<String, MalformedPath> {
         out.push(char::from(plain));
         decoded.push(plain);
     }
-    let decodes_again = decoded.windows(3).any(|window| matches!(window, [b'%', high, low] if hex(high).and(hex(low)).is_some()));
+    let decodes_again =
+        decoded.windows(3).any(|window| matches!(window, [b'%', high, low] if hex(high).and(hex(low)).is_some()));
     if decodes_again || std::str::from_utf8(&decoded).is_err() {
         return Err(MalformedPath);
     }

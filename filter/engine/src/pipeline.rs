@@ -177,7 +177,9 @@ impl Policy {
             if let Some(cors) = &rules.cors {
                 passage.matched = matched;
                 let answer = cors.preflight(head, requested);
-                trace.step(Step::Preflight, answer.is_ok(), || format!("{requested} from {}", head.envelope.origin.unwrap_or("-")));
+                trace.step(Step::Preflight, answer.is_ok(), || {
+                    format!("{requested} from {}", head.envelope.origin.unwrap_or("-"))
+                });
                 return Err(answer.map_or_else(Stop::Deny, Stop::Preflight));
             }
         }
@@ -201,7 +203,9 @@ impl Policy {
         let Some(matched) = matched else { return Err(DenyReason::RouteNotFound.into()) };
 
         let permit = matched.route.requirement.authorize(&passage.authentication, &self.roles, matched, head);
-        trace.step(Step::Authorization, permit.is_ok(), || describe_authorization(matched, &passage.authentication, &permit));
+        trace.step(Step::Authorization, permit.is_ok(), || {
+            describe_authorization(matched, &passage.authentication, &permit)
+        });
         Ok(permit?)
     }
 
@@ -250,9 +254,10 @@ impl Policy {
         let go_on = |permit| RequestAction::Continue(self.upstream_edits(envelope, head, passage, permit));
         let (decision, action) = match outcome {
             Ok(permit) => (Decision::Allow(permit.reason()), go_on(Some(permit))),
-            Err(Stop::Preflight(cors)) => {
-                (Decision::Allow(AllowReason::CorsPreflight), RequestAction::Reply(response.accept_preflight(cors.clone())))
-            }
+            Err(Stop::Preflight(cors)) => (
+                Decision::Allow(AllowReason::CorsPreflight),
+                RequestAction::Reply(response.accept_preflight(cors.clone())),
+            ),
             Err(Stop::Deny(reason)) if dry_run => (Decision::DryRunDeny(*reason), go_on(None)),
             Err(Stop::Deny(reason)) => {
                 let denial = Denial { reason: *reason, authenticated };
@@ -297,7 +302,11 @@ impl Policy {
         if let Some(head) = head {
             let forward = match (principal, &passage.token) {
                 (Some(principal), _) => principal.provider.forward,
-                (None, Some(token)) => token.source.providers.iter().all(|index| self.providers.get(*index).is_some_and(|provider| provider.forward)),
+                (None, Some(token)) => token
+                    .source
+                    .providers
+                    .iter()
+                    .all(|index| self.providers.get(*index).is_some_and(|provider| provider.forward)),
                 (None, None) => true,
             };
             let token = passage.token.as_ref().filter(|_| !forward);

@@ -65,7 +65,10 @@ impl Denial {
             (401, _) => Some(r#"Bearer realm="portcullis", error="invalid_token""#),
             (
                 403,
-                DenyReason::RoleMissing | DenyReason::RoleDenied | DenyReason::OwnerDenied | DenyReason::ConditionDenied,
+                DenyReason::RoleMissing
+                | DenyReason::RoleDenied
+                | DenyReason::OwnerDenied
+                | DenyReason::ConditionDenied,
             ) => Some(r#"Bearer realm="portcullis", error="insufficient_scope""#),
             _ => None,
         }

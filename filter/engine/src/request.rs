@@ -130,7 +130,9 @@ impl<'a> RequestHead<'a> {
             match envelope.header(name) {
                 Lookup::Many => return Err(DenyReason::HeaderDuplicate),
                 // Two lines of a header that Envoy joins arrive as one value with a comma; an origin never has one.
-                Lookup::One(value) if name == "origin" && value.contains(&b',') => return Err(DenyReason::HeaderDuplicate),
+                Lookup::One(value) if name == "origin" && value.contains(&b',') => {
+                    return Err(DenyReason::HeaderDuplicate);
+                }
                 _ => {}
             }
         }
@@ -164,7 +166,11 @@ impl<'a> RequestHead<'a> {
 
     /// A query parameter, decoded as `application/x-www-form-urlencoded` (URL Standard, section 5.1).
     pub(crate) fn query_param(&self, name: &str) -> Lookup<Cow<'a, str>> {
-        Lookup::of(query_pairs(self.query.unwrap_or("")).filter(|(key, _)| decode_form(key) == name).map(|(_, value)| decode_form(value)))
+        Lookup::of(
+            query_pairs(self.query.unwrap_or(""))
+                .filter(|(key, _)| decode_form(key) == name)
+                .map(|(_, value)| decode_form(value)),
+        )
     }
 }
 
@@ -244,7 +250,11 @@ pub(crate) mod tests {
         let base = [(":method", "GET"), (":path", "/a?b=c"), (":authority", "Api.Example.com:8443")];
         for (extra, expected, message) in [
             (vec![], Ok(()), "a plain request"),
-            (vec![("authorization", "a"), ("authorization", "b")], Err(DenyReason::HeaderDuplicate), "two Authorization"),
+            (
+                vec![("authorization", "a"), ("authorization", "b")],
+                Err(DenyReason::HeaderDuplicate),
+                "two Authorization",
+            ),
             (vec![("origin", "https://a"), ("origin", "https://b")], Err(DenyReason::HeaderDuplicate), "two Origin"),
             (vec![("origin", "https://a,https://b")], Err(DenyReason::HeaderDuplicate), "two Origin, joined"),
             (vec![(":path", "/b")], Err(DenyReason::HeaderDuplicate), "two paths"),
@@ -261,11 +271,19 @@ pub(crate) mod tests {
 
     #[test]
     fn paths_are_refused_with_their_reason() {
-        for (path, reason) in [("/%2f", DenyReason::PathMalformed), ("/a?b=\u{e9}", DenyReason::RequestMalformed), ("*", DenyReason::PathMalformed)] {
+        for (path, reason) in [
+            ("/%2f", DenyReason::PathMalformed),
+            ("/a?b=\u{e9}", DenyReason::RequestMalformed),
+            ("*", DenyReason::PathMalformed),
+        ] {
             let all = headers(&[(":method", "GET"), (":path", path)]);
             assert_eq!(RequestHead::parse(Envelope::scan(&all)).err(), Some(reason), "{path}");
         }
-        assert_eq!(RequestHead::parse(Envelope::scan(&[])).err(), Some(DenyReason::RequestMalformed), "no pseudo-headers");
+        assert_eq!(
+            RequestHead::parse(Envelope::scan(&[])).err(),
+            Some(DenyReason::RequestMalformed),
+            "no pseudo-headers"
+        );
     }
 
     #[test]
@@ -278,7 +296,11 @@ pub(crate) mod tests {
             ("GET", vec![("origin", "https://a"), ("access-control-request-method", "PUT")], None),
         ] {
             let all = headers(&[[(":method", method), (":path", "/")].as_slice(), &extra].concat());
-            assert_eq!(RequestHead::parse(Envelope::scan(&all)).unwrap().preflight_method(), expected, "{method} {extra:?}");
+            assert_eq!(
+                RequestHead::parse(Envelope::scan(&all)).unwrap().preflight_method(),
+                expected,
+                "{method} {extra:?}"
+            );
         }
     }
 
@@ -305,7 +327,12 @@ pub(crate) mod tests {
 
     #[test]
     fn request_ids_of_clients_are_not_repeated() {
-        for (id, kept) in [("0f8fad5b-d9cb-469f-a165-70867728950e", true), ("alice@example.com", false), ("short", false), ("eyJhbGciOi.J9.x", false)] {
+        for (id, kept) in [
+            ("0f8fad5b-d9cb-469f-a165-70867728950e", true),
+            ("alice@example.com", false),
+            ("short", false),
+            ("eyJhbGciOi.J9.x", false),
+        ] {
             let all = headers(&[("x-request-id", id)]);
             assert_eq!(Envelope::scan(&all).request_id.is_some(), kept, "{id}");
         }

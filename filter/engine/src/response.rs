@@ -55,7 +55,9 @@ impl ResponsePlan {
             return None;
         }
         let mut reply = self.problem(status);
-        if let Some(value) = retry_after.filter(|value| value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())) {
+        if let Some(value) =
+            retry_after.filter(|value| value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()))
+        {
             reply.headers.push(("retry-after".into(), value.to_owned().into()));
         }
         Some(reply)

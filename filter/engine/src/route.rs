@@ -179,7 +179,13 @@ impl RouteTable {
     }
 
     /// Depth is bounded by [`MAX_SEGMENTS`], the number of steps by the number of nodes.
-    fn descend<'a>(&'a self, at: usize, rest: &'a str, values: &mut Vec<&'a str>, query: Query<'_>) -> Option<&'a Route> {
+    fn descend<'a>(
+        &'a self,
+        at: usize,
+        rest: &'a str,
+        values: &mut Vec<&'a str>,
+        query: Query<'_>,
+    ) -> Option<&'a Route> {
         let node = self.nodes.get(at)?;
         let (segment, below) = match rest.split_once('/') {
             Some((segment, below)) => (segment, Some(below)),

@@ -9,8 +9,8 @@ mod jws;
 mod keys;
 
 pub use algorithm::Algorithm;
-pub use claims::ClaimRules;
 pub(crate) use claims::ClaimPath;
+pub use claims::ClaimRules;
 pub use error::TokenError;
 pub(crate) use extract::{Extracted, Place, Sources, TokenSource, without_cookie, without_param};
 pub use jwks::JwksError;
@@ -133,7 +133,11 @@ pub(crate) fn verify_under<'p>(
 ) -> Result<(&'p Provider, VerifiedToken), (Option<&'p Provider>, TokenError)> {
     let eligible: Vec<&Provider> = eligible.iter().filter_map(|index| providers.get(*index)).collect();
     if let [provider] = eligible.as_slice() {
-        return provider.verifier.verify(token, now).map(|verified| (*provider, verified)).map_err(|error| (Some(*provider), error));
+        return provider
+            .verifier
+            .verify(token, now)
+            .map(|verified| (*provider, verified))
+            .map_err(|error| (Some(*provider), error));
     }
     let limit = eligible.iter().map(|provider| provider.verifier.max_token_bytes).max().unwrap_or(0);
     if token.len() > limit {
@@ -153,7 +157,10 @@ pub(crate) fn verify_under<'p>(
         match verified {
             Ok(verified) => return Ok((provider, verified)),
             // The provider whose key fits has the better reason than those whose key does not.
-            Err(error) if refusal.0.is_none() || !matches!(error, TokenError::UnknownKey | TokenError::AlgorithmNotAllowed(_)) => {
+            Err(error)
+                if refusal.0.is_none()
+                    || !matches!(error, TokenError::UnknownKey | TokenError::AlgorithmNotAllowed(_)) =>
+            {
                 refusal = (Some(provider), error);
             }
             Err(_) => {}

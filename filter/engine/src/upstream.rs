@@ -74,7 +74,8 @@ pub(crate) fn identify(principal: &Principal<'_>, edits: &mut Vec<HeaderEdit>) {
 fn header_value(claim: &Value) -> Option<String> {
     let value = match claim {
         Value::Array(items) => {
-            let items: Option<Vec<_>> = items.iter().map(|item| scalar_text(item).filter(|text| !text.contains(','))).collect();
+            let items: Option<Vec<_>> =
+                items.iter().map(|item| scalar_text(item).filter(|text| !text.contains(','))).collect();
             items?.join(",")
         }
         scalar => scalar_text(scalar)?.into_owned(),

@@ -14,12 +14,29 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn error(&mut self, path: &Path<'_>, line: Option<u32>, message: impl Into<String>, remedy: impl Into<String>) {
+    pub(crate) fn error(
+        &mut self,
+        path: &Path<'_>,
+        line: Option<u32>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.errors.push(PolicyError { path: path.to_string(), line, message: message.into(), remedy: remedy.into() });
     }
 
-    pub(crate) fn warn(&mut self, path: &Path<'_>, line: Option<u32>, message: impl Into<String>, remedy: impl Into<String>) {
-        self.warnings.push(PolicyError { path: path.to_string(), line, message: message.into(), remedy: remedy.into() });
+    pub(crate) fn warn(
+        &mut self,
+        path: &Path<'_>,
+        line: Option<u32>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.warnings.push(PolicyError {
+            path: path.to_string(),
+            line,
+            message: message.into(),
+            remedy: remedy.into(),
+        });
     }
 }
 
@@ -43,7 +60,9 @@ impl<'n, 'p> Fields<'n, 'p> {
     }
 
     pub(crate) fn take(&mut self, name: &'static str) -> Option<&'n Node> {
-        self.known.push(name);
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
         self.members.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
     }
 
@@ -143,12 +162,21 @@ pub(crate) fn boolean(node: &Node, path: &Path<'_>, findings: &mut Findings) -> 
 }
 
 /// A whole number within limits.
-pub(crate) fn integer(node: &Node, path: &Path<'_>, findings: &mut Findings, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+pub(crate) fn integer(
+    node: &Node,
+    path: &Path<'_>,
+    findings: &mut Findings,
+    range: std::ops::RangeInclusive<u32>,
+) -> Option<u32> {
     match node.value {
         NodeValue::Number(value)
             if value.fract() == 0.0 && value >= f64::from(*range.start()) && value <= f64::from(*range.end()) =>
         {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the range, just checked")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole and within the range, just checked"
+            )]
             Some(value as u32)
         }
         _ => {
@@ -198,7 +226,12 @@ pub(crate) fn choice<T: Copy>(node: &Node, path: &Path<'_>, findings: &mut Findi
             NodeValue::String(text) => format!("`{text}`"),
             _ => node.kind().to_owned(),
         };
-        findings.error(path, node.line, format!("{given} is not one of the choices"), format!("write one of: {}", words.join(", ")));
+        findings.error(
+            path,
+            node.line,
+            format!("{given} is not one of the choices"),
+            format!("write one of: {}", words.join(", ")),
+        );
     }
     found
 }
@@ -245,7 +278,12 @@ pub(crate) fn header_name(node: &Node, path: &Path<'_>, findings: &mut Findings)
 /// A path of claim names.
 pub(crate) fn claim_path(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<crate::token::ClaimPath> {
     if let NodeValue::String(name) = &node.value {
-        findings.error(path, node.line, "a list of claim names is needed here, not a string", format!("write [{name}]"));
+        findings.error(
+            path,
+            node.line,
+            "a list of claim names is needed here, not a string",
+            format!("write [{name}]"),
+        );
         return None;
     }
     let expected = matches!(&node.value, NodeValue::Seq(items) if !items.is_empty());
@@ -280,7 +318,13 @@ mod tests {
 
     #[test]
     fn near_words_are_near() {
-        for (left, right, steps) in [("issuer", "issuer", 0), ("isuer", "issuer", 1), ("audience", "audiences", 1), ("", "abc", 3), ("route", "roles", 2)] {
+        for (left, right, steps) in [
+            ("issuer", "issuer", 0),
+            ("isuer", "issuer", 1),
+            ("audience", "audiences", 1),
+            ("", "abc", 3),
+            ("route", "roles", 3),
+        ] {
             assert_eq!(distance(left, right), steps, "{left} {right}");
         }
     }

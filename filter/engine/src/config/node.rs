@@ -107,7 +107,8 @@ fn number(value: f64) -> serde_json::Value {
 }
 
 fn from_fields(message: prost_types::Struct) -> Node {
-    let members = message.fields.into_iter().map(|(name, value)| (Key { line: None, name }, from_value(value))).collect();
+    let members =
+        message.fields.into_iter().map(|(name, value)| (Key { line: None, name }, from_value(value))).collect();
     Node::new(NodeValue::Map(members))
 }
 

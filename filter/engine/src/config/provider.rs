@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::decode::{Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, non_empty, owned, text};
+use super::decode::{
+    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, non_empty, owned, text,
+};
 use super::error::Path;
 use super::node::Node;
 use crate::secret::{Secret, SecretLookup, SecretSource};
@@ -45,7 +47,8 @@ pub(crate) fn provider(
     let audiences = fields.read("audiences", findings, |node, path, findings| {
         non_empty(node, path, findings, "list the audiences, or leave the field out", owned)
     });
-    let algorithms = fields.required("allowed_algorithms", "list the algorithms tokens may use, such as [HS256]", findings);
+    let algorithms =
+        fields.required("allowed_algorithms", "list the algorithms tokens may use, such as [HS256]", findings);
     let algorithms = algorithms.and_then(|node| {
         non_empty(node, &path.field("allowed_algorithms"), findings, "list at least one algorithm", algorithm)
     });
@@ -111,7 +114,10 @@ fn keys(
             })?;
             for (index, key) in keys.iter().enumerate() {
                 if keys.iter().take(index).any(|earlier| earlier.kid() == key.kid()) {
-                    let message = key.kid().map_or_else(|| "two keys without `kid`".into(), |kid| format!("two keys have the kid `{kid}`"));
+                    let message = key.kid().map_or_else(
+                        || "two keys without `kid`".into(),
+                        |kid| format!("two keys have the kid `{kid}`"),
+                    );
                     findings.error(&path.index(index), node.line, message, "give every key a kid of its own");
                 }
             }
@@ -160,15 +166,26 @@ fn secret_key(
     let mut fields = Fields::of(node, path, findings)?;
     let kid = fields.read("kid", findings, owned);
     let node = fields.required("algorithm", "name the key's algorithm, such as HS256", findings);
-    let algorithm = node.and_then(|node| algorithm(node, &path.field("algorithm"), findings).map(|algorithm| (node, algorithm)));
+    let algorithm =
+        node.and_then(|node| algorithm(node, &path.field("algorithm"), findings).map(|algorithm| (node, algorithm)));
     let algorithm = algorithm.and_then(|(node, algorithm)| {
         let path = path.field("algorithm");
         if !algorithm.is_symmetric() {
-            findings.error(&path, node.line, format!("{algorithm} has no shared secret"), "put public keys into `local_jwks`");
+            findings.error(
+                &path,
+                node.line,
+                format!("{algorithm} has no shared secret"),
+                "put public keys into `local_jwks`",
+            );
             return None;
         }
         if allowed.is_some_and(|allowed| !allowed.contains(&algorithm)) {
-            findings.error(&path, node.line, format!("{algorithm} is not in `allowed_algorithms`"), "allow it, or remove the key");
+            findings.error(
+                &path,
+                node.line,
+                format!("{algorithm} is not in `allowed_algorithms`"),
+                "allow it, or remove the key",
+            );
             return None;
         }
         Some(algorithm)
@@ -195,7 +212,12 @@ fn secret_value(
     let env = fields.required("env", "name the environment variable that holds the secret", findings);
     let env = env.and_then(|node| text(node, &path.field("env"), findings).map(|name| (node.line, name)));
     let encoding = fields.read("encoding", findings, |node, path, findings| {
-        choice(node, path, findings, &[("raw", Encoding::Raw), ("base64url", Encoding::Base64Url), ("hex", Encoding::Hex)])
+        choice(
+            node,
+            path,
+            findings,
+            &[("raw", Encoding::Raw), ("base64url", Encoding::Base64Url), ("hex", Encoding::Hex)],
+        )
     });
     fields.finish(findings);
     let (line, name) = env?;
@@ -203,24 +225,36 @@ fn secret_value(
     let value = match secrets.lookup(name) {
         SecretLookup::Value(value) => value,
         SecretLookup::Unset => {
-            let remedy = "set it in the plugin's VM: `vm_config.environment_variables` of Envoy, `vmConfig.env` of Istio";
+            let remedy =
+                "set it in the plugin's VM: `vm_config.environment_variables` of Envoy, `vmConfig.env` of Istio";
             findings.error(&path, line, format!("environment variable `{name}` is not set"), remedy);
             return None;
         }
         SecretLookup::Unknown => {
             let message = format!("environment variable `{name}` is not set here, so its key is not checked");
-            findings.warn(&path, line, message, "set it to have its length checked; the filter refuses the policy without it");
+            findings.warn(
+                &path,
+                line,
+                message,
+                "set it to have its length checked; the filter refuses the policy without it",
+            );
             return Some(None);
         }
     };
     let Some(secret) = decode_secret(&value, encoding.unwrap_or(Encoding::Raw)) else {
-        findings.error(&path, line, format!("environment variable `{name}` is not in the stated encoding"), "correct it or `encoding`");
+        findings.error(
+            &path,
+            line,
+            format!("environment variable `{name}` is not in the stated encoding"),
+            "correct it or `encoding`",
+        );
         return None;
     };
     let least = algorithm.map_or(32, Algorithm::min_secret_bytes);
     if secret.expose().len() < least {
         let algorithm = algorithm.map_or("HMAC", Algorithm::name);
-        let message = format!("the secret in `{name}` has {} bytes, {algorithm} needs at least {least}", secret.expose().len());
+        let message =
+            format!("the secret in `{name}` has {} bytes, {algorithm} needs at least {least}", secret.expose().len());
         findings.error(&path, line, message, "make one with `portcullis secret generate`");
         return None;
     }
@@ -252,7 +286,12 @@ fn places(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Vec<Place> {
     let params = fields.read("from_params", findings, |node, path, findings| list(node, path, findings, owned));
     places.extend(params.unwrap_or_default().into_iter().map(Place::Param));
     if places.is_empty() {
-        findings.error(fields.path, fields.line, "no place to take tokens from", "name one in from_headers, from_cookies or from_params");
+        findings.error(
+            fields.path,
+            fields.line,
+            "no place to take tokens from",
+            "name one in from_headers, from_cookies or from_params",
+        );
     }
     places
 }
@@ -275,7 +314,12 @@ fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
         let path = path.field("header");
         let name = header_name(node, &path, findings)?;
         if name.starts_with("x-portcullis-") || NOT_FOR_CLAIMS.contains(&name.as_str()) {
-            findings.error(&path, node.line, format!("`{name}` cannot carry a claim"), "choose a header of your own, such as x-user-id");
+            findings.error(
+                &path,
+                node.line,
+                format!("`{name}` cannot carry a claim"),
+                "choose a header of your own, such as x-user-id",
+            );
             return None;
         }
         Some(name)

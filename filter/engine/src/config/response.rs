@@ -12,12 +12,16 @@ use crate::headers::{Preset, SecurityHeaders};
 /// `cors`.
 pub(crate) fn cors(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<CorsPolicy> {
     let mut fields = Fields::of(node, path, findings)?;
-    let origins_node = fields.required("allow_origins", "list the origins, such as [\"https://app.example.com\"]", findings);
+    let origins_node =
+        fields.required("allow_origins", "list the origins, such as [\"https://app.example.com\"]", findings);
     let origins_path = path.field("allow_origins");
-    let origins = origins_node.and_then(|node| non_empty(node, &origins_path, findings, "list at least one origin", origin));
+    let origins =
+        origins_node.and_then(|node| non_empty(node, &origins_path, findings, "list at least one origin", origin));
     let methods = fields.read("allow_methods", findings, |node, path, findings| list(node, path, findings, method));
-    let headers = fields.read("allow_headers", findings, |node, path, findings| list(node, path, findings, allowed_header));
-    let expose = fields.read("expose_headers", findings, |node, path, findings| list(node, path, findings, allowed_header));
+    let headers =
+        fields.read("allow_headers", findings, |node, path, findings| list(node, path, findings, allowed_header));
+    let expose =
+        fields.read("expose_headers", findings, |node, path, findings| list(node, path, findings, allowed_header));
     let credentials = fields.read("allow_credentials", findings, boolean).unwrap_or(false);
     let max_age = fields.read("max_age", findings, duration).unwrap_or(600);
     let line = fields.line;
@@ -63,8 +67,18 @@ pub(crate) fn method(node: &Node, path: &Path<'_>, findings: &mut Findings) -> O
         return None;
     }
     let upper = method.to_ascii_uppercase();
-    if upper != method && matches!(upper.as_str(), "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT") {
-        findings.error(path, node.line, format!("methods are case-sensitive, and `{method}` is none"), format!("write {upper}"));
+    if upper != method
+        && matches!(
+            upper.as_str(),
+            "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT"
+        )
+    {
+        findings.error(
+            path,
+            node.line,
+            format!("methods are case-sensitive, and `{method}` is none"),
+            format!("write {upper}"),
+        );
         return None;
     }
     Some(method.to_owned())
@@ -152,7 +166,9 @@ fn is_domain(host: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
     };
     labels.len() <= 253 && labels.split('.').all(is_label)
 }
@@ -194,7 +210,12 @@ pub(crate) fn security_headers(node: &Node, path: &Path<'_>, findings: &mut Find
             let path = path.field(&key.name);
             let written = text(value, &path, findings)?;
             if !is_token(&key.name) || key.name.to_ascii_lowercase().starts_with("access-control-") {
-                findings.error(&path, key.line, format!("`{}` cannot be set here", key.name), "name a header; those of CORS come from `cors`");
+                findings.error(
+                    &path,
+                    key.line,
+                    format!("`{}` cannot be set here", key.name),
+                    "name a header; those of CORS come from `cors`",
+                );
                 return None;
             }
             if written.chars().any(char::is_control) {
@@ -230,7 +251,9 @@ pub(crate) fn audit(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
     let levels = [("all", AuditLevel::All), ("denied", AuditLevel::Denied), ("none", AuditLevel::None)];
     let level = fields.read("level", findings, |node, path, findings| choice(node, path, findings, &levels));
     let sinks = fields.read("sinks", findings, |node, path, findings| {
-        list(node, path, findings, |node, path, findings| choice(node, path, findings, &[("access_log", true), ("log", false)]))
+        list(node, path, findings, |node, path, findings| {
+            choice(node, path, findings, &[("access_log", true), ("log", false)])
+        })
     });
     fields.finish(findings);
     let sinks = sinks.unwrap_or_else(|| vec![true]);

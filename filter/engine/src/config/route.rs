@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::decode::{Fields, Findings, boolean, choice, claim_path, header_name, list, non_empty, owned, text, wrong_kind};
+use super::decode::{
+    Fields, Findings, boolean, choice, claim_path, header_name, list, non_empty, owned, text, wrong_kind,
+};
 use super::error::Path;
 use super::node::{Node, NodeValue};
 use super::response;
@@ -85,12 +87,12 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
     let owner_node = fields.take("owner");
     let when_node = fields.take("when");
     let pattern = matcher.as_ref().map(|matcher| &matcher.path);
-    let roles = roles_node.and_then(|node| {
-        non_empty(node, &path.field("roles"), findings, "list the roles that may", owned)
-    });
+    let roles =
+        roles_node.and_then(|node| non_empty(node, &path.field("roles"), findings, "list the roles that may", owned));
     let owner = owner_node.and_then(|node| owner(node, &path.field("owner"), pattern, findings));
-    let when = when_node
-        .and_then(|node| list(node, &path.field("when"), findings, |node, path, findings| condition(node, path, pattern, findings)));
+    let when = when_node.and_then(|node| {
+        list(node, &path.field("when"), findings, |node, path, findings| condition(node, path, pattern, findings))
+    });
     check_companions(path, access, [roles_node, owner_node, when_node], fields.line, findings);
     let ip = fields.read("ip", findings, ip_rule);
     let dry_run = fields.read("mode", findings, mode).unwrap_or(false);
@@ -108,7 +110,20 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
     };
     let Matching { path, methods, hosts } = matcher?;
     let when = when.unwrap_or_default();
-    Some(RawRoute { line, name: name?, path, methods, hosts, requirement, ip, when, dry_run, cors, security_headers, hide_upstream_5xx })
+    Some(RawRoute {
+        line,
+        name: name?,
+        path,
+        methods,
+        hosts,
+        requirement,
+        ip,
+        when,
+        dry_run,
+        cors,
+        security_headers,
+        hide_upstream_5xx,
+    })
 }
 
 /// Fields that mean nothing beside the access chosen are mistakes: somebody believes that they are enforced.
@@ -121,26 +136,49 @@ fn check_companions(
 ) {
     let Some(access) = access else { return };
     match (access, roles) {
-        (Access::Roles, None) => findings.error(path, line, "`access: roles` without `roles`", "list the roles that may"),
+        (Access::Roles, None) => {
+            findings.error(path, line, "`access: roles` without `roles`", "list the roles that may")
+        }
         (Access::Public | Access::Authenticated | Access::RoleTable, Some(node)) => {
-            findings.error(&path.field("roles"), node.line, "`roles` without `access: roles`", "set access: roles, or remove it");
+            findings.error(
+                &path.field("roles"),
+                node.line,
+                "`roles` without `access: roles`",
+                "set access: roles, or remove it",
+            );
         }
         _ => {}
     }
     if let Some(node) = owner.filter(|_| access != Access::RoleTable) {
-        findings.error(&path.field("owner"), node.line, "`owner` without `access: role_table`", "set access: role_table, or remove it");
+        findings.error(
+            &path.field("owner"),
+            node.line,
+            "`owner` without `access: role_table`",
+            "set access: role_table, or remove it",
+        );
     }
     if let Some(node) = when.filter(|_| access == Access::Public) {
-        findings.error(&path.field("when"), node.line, "`when` looks at claims, and a public route has none", "set access: authenticated, or remove it");
+        findings.error(
+            &path.field("when"),
+            node.line,
+            "`when` looks at claims, and a public route has none",
+            "set access: authenticated, or remove it",
+        );
     }
 }
 
 /// Names go into records and metrics.
 fn route_name(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
     let name = text(node, path, findings)?;
-    let fits = name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'));
+    let fits = name.len() <= 128
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'));
     if !fits {
-        findings.error(path, node.line, format!("`{name}` is not a route name"), "write up to 128 letters, digits and any of - _ . /");
+        findings.error(
+            path,
+            node.line,
+            format!("`{name}` is not a route name"),
+            "write up to 128 letters, digits and any of - _ . /",
+        );
     }
     fits.then(|| name.to_owned())
 }
@@ -156,7 +194,8 @@ fn matching(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Mat
     let pattern = fields.required("path", "write the path, such as /users/{id}", findings);
     let pattern = pattern.and_then(|node| path_pattern(node, &path.field("path"), findings));
     let remedy = "list some, or leave the field out for any";
-    let methods = fields.read("methods", findings, |node, path, findings| non_empty(node, path, findings, remedy, response::method));
+    let methods = fields
+        .read("methods", findings, |node, path, findings| non_empty(node, path, findings, remedy, response::method));
     let hosts = fields.read("hosts", findings, |node, path, findings| non_empty(node, path, findings, remedy, host));
     fields.finish(findings);
     Some(Matching { path: pattern?, methods: methods.unwrap_or_default(), hosts: hosts.unwrap_or_default() })
@@ -228,10 +267,17 @@ fn host(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<HostPat
     let fits = !name.is_empty()
         && !name.starts_with('.')
         && !name.ends_with('.')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'[' | b']' | b':'))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'[' | b']' | b':'))
         && (name.starts_with('[') || !name.contains(':'));
     if !fits {
-        findings.error(path, node.line, format!("`{given}` is not a host"), "write api.example.com or *.example.com, without a port");
+        findings.error(
+            path,
+            node.line,
+            format!("`{given}` is not a host"),
+            "write api.example.com or *.example.com, without a port",
+        );
         return None;
     }
     Some(if wild { HostPattern::Suffix(format!(".{name}")) } else { HostPattern::Exact(host) })
@@ -249,7 +295,12 @@ fn owner(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: 
         (Some(true), false, false) => Some(Owner::Upstream),
         (None, true, true) => Some(Owner::Param { param: param?, claim: claim? }),
         _ => {
-            findings.error(path, line, "neither a comparison nor the upstream", "write {param: …, claim: […]} or {upstream: true}");
+            findings.error(
+                path,
+                line,
+                "neither a comparison nor the upstream",
+                "write {param: …, claim: […]} or {upstream: true}",
+            );
             None
         }
     }
@@ -258,13 +309,23 @@ fn owner(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: 
 fn path_param(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: &mut Findings) -> Option<String> {
     let name = text(node, path, findings)?;
     if pattern.is_some_and(|pattern| !pattern.names_param(name)) {
-        findings.error(path, node.line, format!("the route's path has no parameter `{name}`"), "name a parameter of match.path");
+        findings.error(
+            path,
+            node.line,
+            format!("the route's path has no parameter `{name}`"),
+            "name a parameter of match.path",
+        );
         return None;
     }
     Some(name.to_owned())
 }
 
-fn condition(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: &mut Findings) -> Option<Condition> {
+fn condition(
+    node: &Node,
+    path: &Path<'_>,
+    pattern: Option<&PathPattern>,
+    findings: &mut Findings,
+) -> Option<Condition> {
     let mut fields = Fields::of(node, path, findings)?;
     let claim = fields.required("claim", "name the claim, such as [scope]", findings);
     let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));
@@ -288,15 +349,24 @@ fn operand(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings
         NodeValue::String(_) | NodeValue::Number(_) | NodeValue::Bool(_) => Some(Operand::Value(scalar(node))),
         NodeValue::Map(members) if members.len() == 1 => {
             let mut fields = Fields::of(node, path, findings)?;
-            let header = fields.read("header", findings, |node, path, findings| header_name(node, path, findings).map(Operand::Header));
-            let param = fields
-                .read("param", findings, |node, path, findings| path_param(node, path, pattern, findings).map(Operand::Param));
-            let query = fields.read("query", findings, |node, path, findings| owned(node, path, findings).map(Operand::Query));
+            let header = fields.read("header", findings, |node, path, findings| {
+                header_name(node, path, findings).map(Operand::Header)
+            });
+            let param = fields.read("param", findings, |node, path, findings| {
+                path_param(node, path, pattern, findings).map(Operand::Param)
+            });
+            let query =
+                fields.read("query", findings, |node, path, findings| owned(node, path, findings).map(Operand::Query));
             fields.finish(findings);
             header.or(param).or(query)
         }
         _ => {
-            findings.error(path, node.line, "nothing to compare with", "write a value, or one of {header: …}, {param: …}, {query: …}");
+            findings.error(
+                path,
+                node.line,
+                "nothing to compare with",
+                "write a value, or one of {header: …}, {param: …}, {query: …}",
+            );
             None
         }
     }
@@ -309,9 +379,8 @@ fn scalar(node: &Node) -> Value {
 fn ip_rule(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<IpRule> {
     let mut fields = Fields::of(node, path, findings)?;
     let remedy = "list CIDR blocks, or leave the field out";
-    let mut blocks = |name| {
-        fields.read(name, findings, |node, path, findings| non_empty(node, path, findings, remedy, cidr))
-    };
+    let mut blocks =
+        |name| fields.read(name, findings, |node, path, findings| non_empty(node, path, findings, remedy, cidr));
     let (allow, deny) = (blocks("allow"), blocks("deny"));
     let nothing = fields.take("allow").is_none() && fields.take("deny").is_none();
     let line = fields.line;

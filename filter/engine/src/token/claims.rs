@@ -54,7 +54,9 @@ impl ClaimRules {
         match times.exp {
             None if self.require_expiration => return Err(TokenError::ExpirationMissing),
             // RFC 7519 section 4.1.4: not accepted "on or after"; zero and negative dates are no exception.
-            Some(exp) if exp <= 0.0 || seconds >= exp + self.clock_skew => return Err(TokenError::Expired { now, exp }),
+            Some(exp) if exp <= 0.0 || seconds >= exp + self.clock_skew => {
+                return Err(TokenError::Expired { now, exp });
+            }
             _ => {}
         }
         // `iat` in the future: section 4.1.6 leaves it open; a token cannot be older than its own signing.

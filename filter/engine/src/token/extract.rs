@@ -58,7 +58,9 @@ impl Place {
                 let found = Lookup::of(tokens.map(|token| std::str::from_utf8(token).unwrap_or("\u{fffd}")));
                 // Envoy joins the lines of some headers with a comma, which no token has in it.
                 match found {
-                    Lookup::One(token) if token.contains(',') && !value_prefix.is_empty() => Err(DenyReason::HeaderDuplicate),
+                    Lookup::One(token) if token.contains(',') && !value_prefix.is_empty() => {
+                        Err(DenyReason::HeaderDuplicate)
+                    }
                     Lookup::One(token) => Ok(Lookup::One(Cow::Borrowed(token))),
                     Lookup::Absent => Ok(Lookup::Absent),
                     Lookup::Many => Ok(Lookup::Many),

@@ -32,7 +32,7 @@ pub struct Key {
 #[derive(Clone)]
 enum Material {
     Hmac(Box<HmacKey>),
-    Rsa(PKey<Public>),
+    Rsa(Box<PKey<Public>>),
     P256(P256PublicKey),
     P384(P384PublicKey),
     P521(Box<p521::ecdsa::VerifyingKey>),
@@ -80,14 +80,15 @@ impl Key {
     /// [`KeyError`] where it is no such key or has fewer than 2048 bits.
     pub fn rsa(kid: Option<String>, algorithm: Option<Algorithm>, n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
         let significant = n.iter().skip_while(|byte| **byte == 0);
-        let bits = significant.clone().count() * 8 - significant.clone().next().map_or(0, |byte| byte.leading_zeros() as usize);
+        let bits = significant.clone().count() * 8
+            - significant.clone().next().map_or(0, |byte| byte.leading_zeros() as usize);
         if bits < 2048 {
             return Err(KeyError::RsaTooShort);
         }
         let invalid = KeyError::Invalid("RSA");
         let key = RSAPublicKey::from_components(n, e).map_err(|_| invalid.clone())?;
         let key = PKey::from_rsa(key.as_ref().clone()).map_err(|_| invalid)?;
-        Ok(Self { kid, algorithm, material: Material::Rsa(key) })
+        Ok(Self { kid, algorithm, material: Material::Rsa(Box::new(key)) })
     }
 
     /// A public key on P-256, P-384 or P-521 from its affine coordinates.
@@ -176,9 +177,8 @@ impl Key {
                 .is_ok_and(|signature| key.as_ref().verify(message, &signature).is_ok()),
             Material::P384(key) => p384::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.as_ref().verify(message, &signature).is_ok()),
-            Material::P521(key) => {
-                p521::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
-            }
+            Material::P521(key) => p521::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Material::Ed25519(key) => ed25519_compact::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
         }
@@ -196,9 +196,9 @@ impl HmacKey {
             Algorithm::HS384 => signature
                 .try_into()
                 .is_ok_and(|expected| hmac_sha512::sha384::HMAC::verify(message, self.secret.expose(), expected)),
-            _ => {
-                signature.try_into().is_ok_and(|expected| hmac_sha512::HMAC::verify(message, self.secret.expose(), expected))
-            }
+            _ => signature
+                .try_into()
+                .is_ok_and(|expected| hmac_sha512::HMAC::verify(message, self.secret.expose(), expected)),
         }
     }
 }
@@ -241,7 +241,11 @@ impl KeySet {
 
     /// The keys to try for a token, few and never of the wrong type. A `kid` picks the keys that have it, or else those
     /// that have none; without one, any may serve.
-    pub(crate) fn candidates<'k>(&'k self, kid: Option<&'k str>, algorithm: Algorithm) -> impl Iterator<Item = &'k Key> {
+    pub(crate) fn candidates<'k>(
+        &'k self,
+        kid: Option<&'k str>,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &'k Key> {
         let named = kid.filter(|kid| self.keys.iter().any(|key| key.kid() == Some(kid)));
         let picked = move |key: &&Key| match (kid, named) {
             (_, Some(kid)) => key.kid() == Some(kid),
