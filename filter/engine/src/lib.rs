@@ -19,6 +19,8 @@ mod request;
 mod response;
 mod route;
 mod secret;
+#[cfg(test)]
+mod testing;
 mod time;
 pub mod token;
 mod upstream;

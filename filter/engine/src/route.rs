@@ -119,7 +119,7 @@ pub(crate) struct RouteTable {
 struct TreeNode {
     literals: HashMap<String, usize>,
     param: Option<usize>,
-    /// Routes that end here, the most specific first.
+    /// Routes that end here.
     leaves: Vec<usize>,
     /// Routes whose `{*name}` begins here.
     rests: Vec<usize>,
@@ -139,12 +139,6 @@ impl RouteTable {
             table.insert(index, &route.path);
         }
         table.routes = routes;
-        let routes = &table.routes;
-        for node in &mut table.nodes {
-            for list in [&mut node.leaves, &mut node.rests] {
-                list.sort_by_key(|index| std::cmp::Reverse(routes.get(*index).map(Route::specificity)));
-            }
-        }
         table
     }
 
@@ -193,7 +187,7 @@ impl RouteTable {
         };
         let step = |next: usize, values: &mut Vec<&'a str>| match below {
             Some(below) => self.descend(next, below, values, query),
-            None => self.first_fit(&self.nodes.get(next)?.leaves, query),
+            None => self.best_fit(&self.nodes.get(next)?.leaves, query),
         };
         if let Some(found) = node.literals.get(segment).and_then(|next| step(*next, values)) {
             return Some(found);
@@ -205,19 +199,21 @@ impl RouteTable {
             }
             values.pop();
         }
-        let found = self.first_fit(&node.rests, query).filter(|_| !rest.is_empty())?;
+        let found = self.best_fit(&node.rests, query).filter(|_| !rest.is_empty())?;
         values.push(rest);
         Some(found)
     }
 
-    fn first_fit(&self, candidates: &[usize], query: Query<'_>) -> Option<&Route> {
-        candidates.iter().filter_map(|index| self.routes.get(*index)).find(|route| route.fits(query))
+    fn best_fit(&self, candidates: &[usize], query: Query<'_>) -> Option<&Route> {
+        let routes = candidates.iter().filter_map(|index| self.routes.get(*index));
+        let fitting = routes.filter_map(|route| Some((route.fit(query)?, route)));
+        fitting.max_by_key(|(fit, _)| *fit).map(|(_, route)| route)
     }
 
     /// Routes whose path fits but whose methods or hosts do not: what `policy explain` calls near misses.
     pub(crate) fn near_misses<'a>(&'a self, path: &str, host: &str, method: &str) -> Vec<&'a Route> {
         let query = Query { host, method };
-        self.routes.iter().filter(|route| !route.fits(query) && route.path.matches(path)).collect()
+        self.routes.iter().filter(|route| route.fit(query).is_none() && route.path.matches(path)).collect()
     }
 
     /// A path no route has, for a record: the part that is known from the policy, then `*`.
@@ -268,13 +264,17 @@ impl PathPattern {
 }
 
 impl Route {
-    fn fits(&self, query: Query<'_>) -> bool {
-        (self.methods.is_empty() || self.methods.iter().any(|method| method == query.method))
-            && (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(query.host)))
-    }
-
-    /// Among routes of one path: the host first, then the method.
-    fn specificity(&self) -> (usize, bool) {
-        (self.hosts.iter().map(HostPattern::specificity).max().unwrap_or(0), !self.methods.is_empty())
+    /// How well a route fits a request of its path: by the host first, then by the method. `None` where it does not.
+    fn fit(&self, query: Query<'_>) -> Option<(usize, bool)> {
+        let by_host = if self.hosts.is_empty() {
+            0
+        } else {
+            self.hosts.iter().filter(|host| host.matches(query.host)).map(HostPattern::specificity).max()?
+        };
+        let by_method = !self.methods.is_empty();
+        (!by_method || self.methods.iter().any(|method| method == query.method)).then_some((by_host, by_method))
     }
 }
+
+#[cfg(test)]
+mod tests;
