@@ -135,6 +135,31 @@ fn resolve(path: &str) -> Result<String, MalformedPath> {
     Ok(out)
 }
 
+/// A segment of a normal form as routes compare it: escapes of what may stand plainly in a segment (`:`, `@`, `+` and the
+/// like) are one with it, as they are to every server that decodes before it routes. The upstream is sent the escapes,
+/// which may mean more to it (RFC 3986 section 2.2).
+pub(crate) fn comparable(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
+    let mut out = String::with_capacity(segment.len());
+    let mut rest = segment;
+    while let Some((plain, escape)) = rest.split_once('%') {
+        out.push_str(plain);
+        let (digits, after) = escape.split_at_checked(2).unwrap_or((escape, ""));
+        match u8::from_str_radix(digits, 16) {
+            Ok(byte) if is_path_byte(byte) => out.push(char::from(byte)),
+            _ => {
+                out.push('%');
+                out.push_str(digits);
+            }
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
 /// Decodes the escapes left in a segment of a normal form, for comparison with a claim.
 pub(crate) fn decode_segment(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {

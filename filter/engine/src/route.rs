@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use crate::authz::{Condition, Requirement};
 use crate::ip::IpRule;
+use crate::path::comparable;
 use crate::response::ResponseRules;
 
 /// Most segments a route's path may have; bounds the depth of the search.
@@ -40,6 +41,7 @@ pub(crate) struct PathPattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
+    /// As [`comparable`] has it.
     Literal(String),
     Param(String),
     Rest(String),
@@ -189,7 +191,7 @@ impl RouteTable {
             Some(below) => self.descend(next, below, values, query),
             None => self.best_fit(&self.nodes.get(next)?.leaves, query),
         };
-        if let Some(found) = node.literals.get(segment).and_then(|next| step(*next, values)) {
+        if let Some(found) = node.literals.get(comparable(segment).as_ref()).and_then(|next| step(*next, values)) {
             return Some(found);
         }
         if let Some(next) = node.param.filter(|_| !segment.is_empty()) {
@@ -221,11 +223,11 @@ impl RouteTable {
         let mut out = String::new();
         let mut node = self.nodes.first();
         for segment in path.split('/').skip(1) {
-            match node.and_then(|node| node.literals.get(segment)).and_then(|next| self.nodes.get(*next)) {
-                Some(next) => {
+            match node.and_then(|node| node.literals.get_key_value(comparable(segment).as_ref())) {
+                Some((literal, next)) => {
                     out.push('/');
-                    out.push_str(segment);
-                    node = Some(next);
+                    out.push_str(literal);
+                    node = self.nodes.get(*next);
                 }
                 None => {
                     out.push_str("/*");
@@ -250,7 +252,7 @@ impl PathPattern {
                 None => (rest, None),
             };
             let fits = match segment {
-                Segment::Literal(literal) => literal == text,
+                Segment::Literal(literal) => *literal == comparable(text),
                 _ => !text.is_empty(),
             };
             match (fits, below, segments.peek().is_some()) {

@@ -14,7 +14,7 @@ use crate::authz::{Condition, Operand, Owner, Reach, Requirement, RoleRights, Te
 use crate::cors::CorsPolicy;
 use crate::headers::SecurityHeaders;
 use crate::ip::{Cidr, CidrError, IpRule};
-use crate::path::NormalizedPath;
+use crate::path::{NormalizedPath, comparable};
 use crate::route::{HostPattern, MAX_SEGMENTS, PathPattern, Segment};
 
 /// A route as it was read: what it takes over from the policy is still open.
@@ -254,9 +254,16 @@ fn parse_pattern(given: &str) -> Result<Vec<Segment>, String> {
         })
         .collect();
     match NormalizedPath::parse(literal.as_bytes()) {
-        Ok(normal) if normal.as_str() == literal => Ok(segments),
+        Ok(normal) if normal.as_str() == literal => Ok(segments.into_iter().map(compared).collect()),
         Ok(normal) => Err(format!("requests are matched in normal form, which is {}", normal.as_str())),
         Err(_) => Err("requests with such a path are refused; use unreserved characters and complete escapes".into()),
+    }
+}
+
+fn compared(segment: Segment) -> Segment {
+    match segment {
+        Segment::Literal(text) => Segment::Literal(comparable(&text).into_owned()),
+        Segment::Param(_) | Segment::Rest(_) => segment,
     }
 }
 

@@ -52,6 +52,34 @@ fn normalises_or_refuses() {
     assert_eq!(normal(&format!("/{}", "a".repeat(MAX_PATH_BYTES))), None, "too long");
 }
 
+#[test]
+fn segments_compare_without_needless_escapes() {
+    for (segment, expected) in [
+        ("plain", "plain"),
+        ("a%3Ab%40c", "a:b@c"),
+        ("%21%24%26%27%28%29%2A%2B%2C%3D", "!$&'()*+,="),
+        ("a%20b", "a%20b"),
+        ("%C3%A9", "%C3%A9"),
+        ("%25", "%25"),
+        ("%2540", "%2540"),
+        ("50%25", "50%25"),
+        ("%", "%"),
+        ("%4", "%4"),
+        ("%é", "%é"),
+    ] {
+        assert_eq!(comparable(segment), expected, "{segment}");
+    }
+}
+
+#[test]
+fn segments_are_decoded_for_comparison() {
+    for (segment, expected) in
+        [("plain", "plain"), ("a%20b", "a b"), ("%C3%A9", "é"), ("a%40b", "a@b"), ("%2540", "%40")]
+    {
+        assert_eq!(decode_segment(segment), expected, "{segment}");
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use proptest::prelude::*;
