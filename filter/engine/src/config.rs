@@ -78,11 +78,12 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     version.and_then(|node| decode::choice(node, &root.field("version"), findings, &[("v1", ())]));
     let dry_run = fields.read("mode", findings, route::mode).unwrap_or(false);
     let stat_prefix = fields.read("stat_prefix", findings, stat_prefix);
+    let found_before = findings.errors.len();
     let providers = fields.read("providers", findings, |node, path, findings| {
         list(node, path, findings, |node, path, findings| provider::provider(node, path, secrets, findings))
     });
-    let providers_given = fields.take("providers").is_some();
-    let roles = fields.read("roles", findings, route::roles).unwrap_or_default();
+    let roles = fields.read("roles", findings, route::roles);
+    let sound = findings.errors.len() == found_before;
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
     let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), findings));
     let cors = fields.read("cors", findings, response::cors);
@@ -92,9 +93,13 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     fields.finish(findings);
 
     let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) = providers.unwrap_or_default().into_iter().unzip();
+    let roles = roles.unwrap_or_default();
     check_provider_names(&providers, findings);
     let routes = routes?;
-    check_routes(&routes, &providers, &roles, providers_given, findings);
+    check_routes(&routes, findings);
+    if sound {
+        check_access(&routes, &providers, &roles, findings);
+    }
     let (audit_level, sinks) = audit.unwrap_or((AuditLevel::All, Sinks { access_log: true, log: false }));
     let defaults = ResponseDefaults { cors, security, hide_upstream_5xx };
     let response = Rc::new(ResponseRules::new(defaults.cors.clone(), &defaults.security, defaults.hide_upstream_5xx));
@@ -187,17 +192,10 @@ fn check_provider_names(providers: &[Provider], findings: &mut Findings) {
     }
 }
 
-fn check_routes(
-    routes: &[RawRoute],
-    providers: &[Provider],
-    roles: &HashMap<String, RoleRights>,
-    providers_given: bool,
-    findings: &mut Findings,
-) {
+fn check_routes(routes: &[RawRoute], findings: &mut Findings) {
     let root = Path::Root.field("routes");
     let mut names: HashMap<&str, usize> = HashMap::new();
     let mut claimed: HashMap<(String, Option<&str>, String), &str> = HashMap::new();
-    let has_roles = providers.is_empty() || providers.iter().any(|provider| provider.roles_from.is_some());
     for (index, route) in routes.iter().enumerate() {
         let path = root.index(index);
         if let Some(first) = names.insert(&route.name, index) {
@@ -205,16 +203,31 @@ fn check_routes(
             findings.error(&path.field("name"), route.line, message, "give every route a name of its own");
         }
         check_overlap(route, &path, &mut claimed, findings);
+    }
+}
+
+/// Whether anybody can have what the routes ask for.
+fn check_access(
+    routes: &[RawRoute],
+    providers: &[Provider],
+    roles: &HashMap<String, RoleRights>,
+    findings: &mut Findings,
+) {
+    let root = Path::Root.field("routes");
+    let has_roles = providers.iter().any(|provider| provider.roles_from.is_some());
+    for (index, route) in routes.iter().enumerate() {
+        let path = root.index(index);
         let access = path.field("access");
-        if route.requirement != Requirement::Public && !providers_given {
-            findings.error(
-                &access,
-                route.line,
-                "nobody can be authenticated: the policy has no providers",
-                "add a provider, or set access: public",
-            );
-        }
         match &route.requirement {
+            Requirement::Public => {}
+            _ if providers.is_empty() => {
+                findings.error(
+                    &access,
+                    route.line,
+                    "nobody can be authenticated: the policy has no providers",
+                    "add a provider, or set access: public",
+                );
+            }
             Requirement::RoleTable(_) if roles.is_empty() => {
                 findings.error(
                     &access,
@@ -242,7 +255,7 @@ fn check_routes(
                     );
                 }
             }
-            _ => {}
+            Requirement::Authenticated | Requirement::Roles(_) | Requirement::RoleTable(_) => {}
         }
     }
 }
@@ -314,3 +327,6 @@ fn sources(places: Vec<Vec<Place>>) -> Sources {
     }
     Sources(sources)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,12 @@ pub(crate) const SECRET: &[u8] = b"a secret of exactly 32 bytes, ok";
 /// What `{env: OTHER_KEY}` holds.
 pub(crate) const OTHER_SECRET: &[u8] = b"another secret, of 41 bytes, for provider";
 
+/// What `{env: HEX_KEY, encoding: hex}` holds, and `{env: BASE64_KEY, encoding: base64url}`.
+pub(crate) const HEX_SECRET: &[u8] = &[
+    0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, //
+    0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x00,
+];
+
 pub(crate) const fn now() -> UnixTime {
     UnixTime::from_seconds(NOW)
 }
@@ -60,6 +66,7 @@ pub(crate) fn secrets(name: &str) -> SecretLookup {
         "HEX_KEY" => SecretLookup::Value(Secret::new(
             b"00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100".to_vec(),
         )),
+        "BASE64_KEY" => SecretLookup::Value(Secret::new(base64url(HEX_SECRET).into_bytes())),
         "ELSEWHERE" => SecretLookup::Unknown,
         _ => SecretLookup::Unset,
     }

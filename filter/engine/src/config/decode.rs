@@ -265,6 +265,11 @@ pub(crate) fn non_empty<'n, T>(
     list(node, path, findings, read)
 }
 
+/// The items read of a list, unless some were left out: for what would be judged by the others.
+pub(crate) fn whole<T>(node: &Node, items: Vec<T>) -> Option<Vec<T>> {
+    matches!(&node.value, NodeValue::Seq(all) if all.len() == items.len()).then_some(items)
+}
+
 /// A header name, in lower case.
 pub(crate) fn header_name(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
     let name = text(node, path, findings)?;
@@ -286,10 +291,8 @@ pub(crate) fn claim_path(node: &Node, path: &Path<'_>, findings: &mut Findings) 
         );
         return None;
     }
-    let expected = matches!(&node.value, NodeValue::Seq(items) if !items.is_empty());
     let names = non_empty(node, path, findings, "name a claim, such as [sub]", owned)?;
-    let complete = matches!(&node.value, NodeValue::Seq(items) if items.len() == names.len());
-    (expected && complete).then_some(crate::token::ClaimPath(names))
+    whole(node, names).map(crate::token::ClaimPath)
 }
 
 #[cfg(test)]

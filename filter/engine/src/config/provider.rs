@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::decode::{
-    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, non_empty, owned, text,
+    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, non_empty, owned, text, whole,
 };
 use super::error::Path;
 use super::node::Node;
@@ -50,7 +50,8 @@ pub(crate) fn provider(
     let algorithms =
         fields.required("allowed_algorithms", "list the algorithms tokens may use, such as [HS256]", findings);
     let algorithms = algorithms.and_then(|node| {
-        non_empty(node, &path.field("allowed_algorithms"), findings, "list at least one algorithm", algorithm)
+        let path = path.field("allowed_algorithms");
+        whole(node, non_empty(node, &path, findings, "list at least one algorithm", algorithm)?)
     });
     let keys = keys(&mut fields, algorithms.as_deref(), secrets, findings);
     let clock_skew = fields.read("clock_skew", findings, duration).unwrap_or(30);
@@ -278,6 +279,7 @@ fn decode_secret(value: &Secret, encoding: Encoding) -> Option<Secret> {
 }
 
 fn places(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Vec<Place> {
+    let found_before = findings.errors.len();
     let headers = fields.read("from_headers", findings, |node, path, findings| list(node, path, findings, from_header));
     let bearer = || vec![Place::Header { name: "authorization".into(), value_prefix: "Bearer ".into() }];
     let mut places = headers.unwrap_or_else(bearer);
@@ -285,7 +287,7 @@ fn places(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Vec<Place> {
     places.extend(cookies.unwrap_or_default().into_iter().map(Place::Cookie));
     let params = fields.read("from_params", findings, |node, path, findings| list(node, path, findings, owned));
     places.extend(params.unwrap_or_default().into_iter().map(Place::Param));
-    if places.is_empty() {
+    if places.is_empty() && findings.errors.len() == found_before {
         findings.error(
             fields.path,
             fields.line,
