@@ -7,7 +7,7 @@ mod provider;
 mod response;
 mod route;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 pub use error::PolicyError;
@@ -80,7 +80,11 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let stat_prefix = fields.read("stat_prefix", findings, stat_prefix);
     let found_before = findings.errors.len();
     let providers = fields.read("providers", findings, |node, path, findings| {
-        list(node, path, findings, |node, path, findings| provider::provider(node, path, secrets, findings))
+        let read = |node: &Node, path: &Path<'_>, findings: &mut Findings| {
+            let (provider, places) = provider::provider(node, path, secrets, findings)?;
+            Some((provider, (path.position(), node.line), places))
+        };
+        list(node, path, findings, read)
     });
     let roles = fields.read("roles", findings, route::roles);
     let sound = findings.errors.len() == found_before;
@@ -92,9 +96,11 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let audit = fields.read("audit", findings, response::audit);
     fields.finish(findings);
 
-    let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) = providers.unwrap_or_default().into_iter().unzip();
+    let providers = providers.unwrap_or_default();
+    check_provider_names(providers.iter().map(|(provider, at, _)| (provider.name.as_str(), *at)), findings);
+    let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) =
+        providers.into_iter().map(|(provider, _, places)| (provider, places)).unzip();
     let roles = roles.unwrap_or_default();
-    check_provider_names(&providers, findings);
     let routes = routes?;
     check_routes(&routes, findings);
     if sound {
@@ -131,6 +137,7 @@ struct ResponseDefaults {
 
 fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<ResponseRules>) -> Route {
     let RawRoute {
+        index: _,
         line: _,
         name,
         path,
@@ -182,12 +189,13 @@ fn stat_prefix(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     fits.then_some(prefix)
 }
 
-fn check_provider_names(providers: &[Provider], findings: &mut Findings) {
+fn check_provider_names<'a>(providers: impl Iterator<Item = (&'a str, (usize, Option<u32>))>, findings: &mut Findings) {
     let root = Path::Root.field("providers");
-    for (index, provider) in providers.iter().enumerate() {
-        if providers.iter().take(index).any(|earlier| earlier.name == provider.name) {
-            let message = format!("two providers are called `{}`", provider.name);
-            findings.error(&root.index(index), None, message, "give every provider a name of its own");
+    let mut names = HashSet::new();
+    for (name, (index, line)) in providers {
+        if !names.insert(name) {
+            let message = format!("two providers are called `{name}`");
+            findings.error(&root.index(index), line, message, "give every provider a name of its own");
         }
     }
 }
@@ -196,9 +204,9 @@ fn check_routes(routes: &[RawRoute], findings: &mut Findings) {
     let root = Path::Root.field("routes");
     let mut names: HashMap<&str, usize> = HashMap::new();
     let mut claimed: HashMap<(String, Option<&str>, String), &str> = HashMap::new();
-    for (index, route) in routes.iter().enumerate() {
-        let path = root.index(index);
-        if let Some(first) = names.insert(&route.name, index) {
+    for route in routes {
+        let path = root.index(route.index);
+        if let Some(first) = names.insert(&route.name, route.index) {
             let message = format!("`{}` is also the name of routes[{first}]", route.name);
             findings.error(&path.field("name"), route.line, message, "give every route a name of its own");
         }
@@ -215,8 +223,8 @@ fn check_access(
 ) {
     let root = Path::Root.field("routes");
     let has_roles = providers.iter().any(|provider| provider.roles_from.is_some());
-    for (index, route) in routes.iter().enumerate() {
-        let path = root.index(index);
+    for route in routes {
+        let path = root.index(route.index);
         let access = path.field("access");
         match &route.requirement {
             Requirement::Public => {}

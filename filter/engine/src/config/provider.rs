@@ -1,5 +1,7 @@
 //! `providers`.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -111,17 +113,20 @@ fn keys(
         (Some(node), None) => {
             let path = path.field("keys");
             let keys = non_empty(node, &path, findings, "list at least one key", |node, path, findings| {
-                secret_key(node, path, allowed, secrets, findings)
+                let key = secret_key(node, path, allowed, secrets, findings)?;
+                Some((path.position(), node.line, key))
             })?;
-            for (index, key) in keys.iter().enumerate() {
-                if keys.iter().take(index).any(|earlier| earlier.kid() == key.kid()) {
+            let mut kids = HashSet::new();
+            for (index, line, key) in &keys {
+                if !kids.insert(key.kid()) {
                     let message = key.kid().map_or_else(
                         || "two keys without `kid`".into(),
                         |kid| format!("two keys have the kid `{kid}`"),
                     );
-                    findings.error(&path.index(index), node.line, message, "give every key a kid of its own");
+                    findings.error(&path.index(*index), *line, message, "give every key a kid of its own");
                 }
             }
+            let keys = keys.into_iter().map(|(_, _, key)| key).collect();
             Some(KeySet::new(keys))
         }
         (None, Some(node)) => local_jwks(node, &path.field("local_jwks"), findings),

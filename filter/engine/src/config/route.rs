@@ -19,6 +19,8 @@ use crate::route::{HostPattern, MAX_SEGMENTS, PathPattern, Segment};
 
 /// A route as it was read: what it takes over from the policy is still open.
 pub(crate) struct RawRoute {
+    /// Where it stands in the list, those that cannot be read included.
+    pub(crate) index: usize,
     pub(crate) line: Option<u32>,
     pub(crate) name: String,
     pub(crate) path: PathPattern,
@@ -108,12 +110,13 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
         Access::RoleTable if owner_node.is_some() => Requirement::RoleTable(owner?),
         Access::RoleTable => Requirement::RoleTable(Owner::Undefined),
     };
-    let Matching { path, methods, hosts } = matcher?;
+    let Matching { path: pattern, methods, hosts } = matcher?;
     let when = when.unwrap_or_default();
     Some(RawRoute {
+        index: path.position(),
         line,
         name: name?,
-        path,
+        path: pattern,
         methods,
         hosts,
         requirement,

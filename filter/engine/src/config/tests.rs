@@ -664,6 +664,34 @@ fn a_mistake_is_not_reported_again_by_what_depends_on_it() {
 }
 
 #[test]
+fn places_count_what_cannot_be_read() {
+    let key = |kid: &str| json!({"kid": kid, "algorithm": "HS256", "secret": {"env": "OTHER_KEY"}});
+    let errors = errors(&with(&[
+        ("/providers/0/keys/0/algorithm", json!("HS255")),
+        ("/providers/0/keys/1", key("k2")),
+        ("/providers/0/keys/2", key("k2")),
+        ("/providers/1", json!("none")),
+        ("/providers/2", amended(provider(), json!({"name": "twice"}))),
+        ("/providers/3", amended(provider(), json!({"name": "twice"}))),
+        ("/routes/0/name", json!("a b")),
+        ("/routes/3", json!({"name": "docs", "match": {"path": "/admin/{*x}"}, "access": "public"})),
+    ]));
+    let shown: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
+    assert_eq!(
+        shown,
+        [
+            "providers[0].keys[0].algorithm: `HS255` is not one of the choices",
+            "providers[0].keys[2]: two keys have the kid `k2`",
+            "providers[1]: a mapping is needed here, not a string",
+            "routes[0].name: `a b` is not a route name",
+            "providers[3]: two providers are called `twice`",
+            "routes[3].name: `docs` is also the name of routes[2]",
+            "routes[3].match: route `admin` already takes requests to this path and host",
+        ]
+    );
+}
+
+#[test]
 fn fields_that_stand_twice_are_mistakes() {
     for (text, path, message) in [
         (r#"{"version":"v1","version":"v1","routes":[R]}"#, "version", "field `version` stands twice"),
