@@ -56,11 +56,34 @@ fn with(changes: &[(&str, Value)]) -> Value {
     document
 }
 
-/// That one change makes one error, at this path, with these words in its message and its remedy.
+/// The document with a line for each value and key, as YAML has them.
+fn numbered(value: &Value, line: &mut u32) -> Node {
+    *line += 1;
+    let start = Some(*line);
+    let value = match value {
+        Value::Null => NodeValue::Null,
+        Value::Bool(value) => NodeValue::Bool(*value),
+        Value::Number(value) => NodeValue::Number(value.as_f64().unwrap()),
+        Value::String(value) => NodeValue::String(value.clone()),
+        Value::Array(items) => NodeValue::Seq(items.iter().map(|item| numbered(item, line)).collect()),
+        Value::Object(members) => NodeValue::Map(
+            members
+                .iter()
+                .map(|(name, value)| (Key { line: Some(*line + 1), name: name.clone() }, numbered(value, line)))
+                .collect(),
+        ),
+    };
+    Node { line: start, value }
+}
+
+/// That one change makes one error, at this path, with these words in its message and its remedy, and a line in YAML.
 #[track_caller]
 fn check(cases: &[(&str, Value, &str, &str, &str)]) {
     for (pointer, value, path, message, remedy) in cases {
-        let errors = errors(&with(&[(pointer, value.clone())]));
+        let document = with(&[(pointer, value.clone())]);
+        let errors = errors(&document);
+        let with_lines = Policy::compile(&numbered(&document, &mut 0), &secrets).unwrap_err();
+        assert!(with_lines.iter().all(|error| error.line.is_some()), "{pointer} = {value}: {with_lines:?}");
         let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let [error] = errors.as_slice() else { panic!("{pointer} = {value}: {} errors: {shown:#?}", errors.len()) };
         assert_eq!(error.path, *path, "{pointer} = {value}: {error}");
