@@ -88,8 +88,9 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     });
     let roles = fields.read("roles", findings, route::roles);
     let sound = findings.errors.len() == found_before;
+    let stripped = identity_headers(providers.iter().flatten().map(|(provider, ..)| provider));
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
-    let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), findings));
+    let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), &stripped, findings));
     let cors = fields.read("cors", findings, response::cors);
     let security = fields.read("security_headers", findings, response::security_headers).unwrap_or_default();
     let hide_upstream_5xx = fields.read("errors", findings, response::errors).unwrap_or(true);
@@ -113,7 +114,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let routes = routes.into_iter().map(|raw| compile_route(raw, &defaults, &response)).collect();
     Some(Policy {
         dry_run,
-        identity_headers: identity_headers(&providers),
+        identity_headers: stripped,
         sources: sources(places),
         providers,
         known_roles,
@@ -162,7 +163,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
     Route { name, path, methods, hosts, requirement, ip, when, dry_run, response }
 }
 
-fn read_routes(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<RawRoute>> {
+fn read_routes(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<Vec<RawRoute>> {
     if matches!(&node.value, NodeValue::Seq(items) if items.len() > MAX_ROUTES) {
         findings.error(
             path,
@@ -172,7 +173,9 @@ fn read_routes(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
         );
         return None;
     }
-    non_empty(node, path, findings, "add a route; without one everything is refused", route::route)
+    non_empty(node, path, findings, "add a route; without one everything is refused", |node, path, findings| {
+        route::route(node, path, stripped, findings)
+    })
 }
 
 fn stat_prefix(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
@@ -314,8 +317,8 @@ fn known_roles(roles: &HashMap<String, RoleRights>, routes: &[RawRoute]) -> Vec<
     known
 }
 
-fn identity_headers(providers: &[Provider]) -> Vec<String> {
-    let headers = providers.iter().flat_map(|provider| &provider.claim_to_headers);
+fn identity_headers<'p>(providers: impl Iterator<Item = &'p Provider>) -> Vec<String> {
+    let headers = providers.flat_map(|provider| &provider.claim_to_headers);
     let mut headers: Vec<String> = headers.map(|(_, header)| header.replace('_', "-")).collect();
     headers.sort();
     headers.dedup();

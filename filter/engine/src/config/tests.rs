@@ -397,6 +397,34 @@ fn mistakes_of_routes() {
             "`x tenant` is not a header name",
             "letters",
         ),
+        (
+            "/routes/2/when/1",
+            json!({"claim": ["sub"], "equals": {"header": "X-User-Id"}}),
+            "routes[2].when[1].equals.header",
+            "`x-user-id` is removed from every request",
+            "the claim it is made from",
+        ),
+        (
+            "/routes/2/when/1",
+            json!({"claim": ["sub"], "equals": {"header": "x_user_role"}}),
+            "routes[2].when[1].equals.header",
+            "`x_user_role` is removed from every request",
+            "another header",
+        ),
+        (
+            "/routes/2/when/1",
+            json!({"claim": ["sub"], "equals": {"header": "x-portcullis-scope"}}),
+            "routes[2].when[1].equals.header",
+            "`x-portcullis-scope` is removed from every request",
+            "another header",
+        ),
+        (
+            "/routes/2/when/1",
+            json!({"claim": ["tenant"], "equals": 9_007_199_254_740_992_u64}),
+            "routes[2].when[1].equals",
+            "not exact, and others would be taken for it",
+            "issued as text",
+        ),
         ("/routes/2/ip", json!({}), "routes[2].ip", "neither `allow` nor `deny`", "CIDR"),
         ("/routes/2/ip/allow", json!([]), "routes[2].ip.allow", "an empty list", "CIDR"),
         ("/routes/2/ip/allow/0", json!("10.0.0/8"), "routes[2].ip.allow[0]", "is not a CIDR block", "192.0.2.7"),
@@ -852,6 +880,21 @@ fn json_text_and_a_struct_are_the_same_policy() {
     assert_eq!(spelled.digest(), from_json.digest(), "4096.0 is 4096");
     let other = policy(&with(&[("/providers/0/max_token_bytes", json!(4097))]));
     assert_ne!(other.digest(), from_json.digest(), "another policy has another digest");
+}
+
+/// A Struct can hold them, and JSON would make null of them, which a claim can be.
+#[test]
+fn numbers_that_are_none_are_refused() {
+    let mut document = sound();
+    set(&mut document, "/routes/2/when/1", json!({"claim": ["level"], "equals": 3.5}));
+    for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut bytes = as_struct(&document);
+        let at = bytes.windows(8).position(|window| window == 3.5_f64.to_le_bytes()).unwrap();
+        bytes[at..at + 8].copy_from_slice(&odd.to_le_bytes());
+        let errors = Policy::load(&bytes, &secrets).unwrap_err();
+        assert_eq!(errors.len(), 1, "{odd}: {errors:?}");
+        assert_eq!(errors[0].path, "routes[2].when[1].equals", "{odd}");
+    }
 }
 
 /// Section 3 of the contract, without what this version does not have: `input`, `step_up` and remote keys.
