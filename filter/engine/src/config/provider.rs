@@ -320,7 +320,8 @@ fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
     let header = header.and_then(|node| {
         let path = path.field("header");
         let name = header_name(node, &path, findings)?;
-        if name.starts_with("x-portcullis-") || NOT_FOR_CLAIMS.contains(&name.as_str()) {
+        let spelled = name.replace('_', "-");
+        if spelled.starts_with("x-portcullis-") || NOT_FOR_CLAIMS.contains(&spelled.as_str()) {
             findings.error(
                 &path,
                 node.line,
