@@ -279,16 +279,21 @@ fn check_overlap<'r>(
     findings: &mut Findings,
 ) {
     let shape = route.path.shape();
-    let methods: Vec<Option<&str>> = if route.methods.is_empty() {
+    let mut methods: Vec<Option<&str>> = if route.methods.is_empty() {
         vec![None]
     } else {
         route.methods.iter().map(|method| Some(method.as_str())).collect()
     };
-    let hosts: Vec<String> = if route.hosts.is_empty() {
+    // One that is listed twice does no harm.
+    methods.sort_unstable();
+    methods.dedup();
+    let mut hosts: Vec<String> = if route.hosts.is_empty() {
         vec![String::new()]
     } else {
         route.hosts.iter().map(|host| format!("{host:?}")).collect()
     };
+    hosts.sort_unstable();
+    hosts.dedup();
     for method in &methods {
         for host in &hosts {
             if let Some(first) = claimed.insert((shape.clone(), *method, host.clone()), &route.name) {

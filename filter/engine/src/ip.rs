@@ -47,7 +47,7 @@ impl Cidr {
 
     /// Whether the block holds every address there is of some family.
     pub(crate) const fn is_everything(self) -> bool {
-        self.mask == 0 || self.mask == u128::MAX << 32
+        self.mask == 0 || (self.mask == u128::MAX << 32 && self.network == 0xffff << 32)
     }
 }
 

@@ -11,7 +11,7 @@ use super::decode::{
 use super::error::Path;
 use super::node::Node;
 use crate::secret::{Secret, SecretLookup, SecretSource};
-use crate::token::{Algorithm, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
+use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
 
 /// How an environment variable spells a secret.
 #[derive(Clone, Copy)]
@@ -71,9 +71,7 @@ pub(crate) fn provider(
         fields.finish(findings);
         claim
     });
-    let claim_to_headers = fields
-        .read("claim_to_headers", findings, |node, path, findings| list(node, path, findings, claim_to_header))
-        .unwrap_or_default();
+    let claim_to_headers = fields.read("claim_to_headers", findings, claim_to_headers).unwrap_or_default();
     fields.finish(findings);
     let rules = ClaimRules {
         issuer,
@@ -312,7 +310,19 @@ fn from_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     Some(Place::Header { name: name?, value_prefix })
 }
 
-fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(crate::token::ClaimPath, String)> {
+fn claim_to_headers(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(ClaimPath, String)>> {
+    let mut taken = HashSet::new();
+    list(node, path, findings, |node, path, findings| {
+        let (claim, header) = claim_to_header(node, path, findings)?;
+        if !taken.insert(header.replace('_', "-")) {
+            let message = format!("`{header}` already carries a claim");
+            findings.error(&path.field("header"), node.line, message, "give each claim a header of its own");
+        }
+        Some((claim, header))
+    })
+}
+
+fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(ClaimPath, String)> {
     let mut fields = Fields::of(node, path, findings)?;
     let claim = fields.required("claim", "name the claim, such as [sub]", findings);
     let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));

@@ -223,11 +223,12 @@ pub(crate) fn security_headers(node: &Node, path: &Path<'_>, findings: &mut Find
         findings.error(&set_path, line, format!("`{name}` is also in `remove`"), "keep one of them");
     }
     let defaults = SecurityHeaders::default();
-    Some(SecurityHeaders {
-        preset: preset.unwrap_or(defaults.preset),
-        set: set.unwrap_or_default(),
-        remove: remove.unwrap_or(defaults.remove),
-    })
+    let set = set.unwrap_or_default();
+    let remove = remove.unwrap_or_else(|| {
+        let is_set = |name: &String| set.iter().any(|(set, _)| set == name);
+        defaults.remove.into_iter().filter(|name| !is_set(name)).collect()
+    });
+    Some(SecurityHeaders { preset: preset.unwrap_or(defaults.preset), set, remove })
 }
 
 fn headers_to_set(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(String, String)>> {

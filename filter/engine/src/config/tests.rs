@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::testing::{
-    HEX_SECRET, Request, SECRET, amended, errors, expiring, policy, provider, secrets, sign, token, with_routes,
+    HEX_SECRET, Request, SECRET, after, amended, errors, expiring, policy, provider, secrets, sign, token, with_routes,
 };
 
 /// A policy with one route of each kind, to be broken by [`set`].
@@ -294,6 +294,13 @@ fn mistakes_of_providers() {
             "providers[0].claim_to_headers[0].header",
             "`content-length` cannot carry a claim",
             "of your own",
+        ),
+        (
+            "/providers/0/claim_to_headers/1/header",
+            json!("X_User_Id"),
+            "providers[0].claim_to_headers[1].header",
+            "`x_user_id` already carries a claim",
+            "a header of its own",
         ),
         ("/providers/1", provider(), "providers[1]", "two providers are called `local`", "a name of its own"),
     ]);
@@ -714,6 +721,23 @@ fn mistakes_of_security_headers() {
         ("/security_headers/remove", json!(["a:b"]), "security_headers.remove[0]", "is not a header name", "letters"),
         ("/security_headers/add", json!({}), "security_headers.add", "unknown field `add`", "preset, set, remove"),
     ]);
+}
+
+#[test]
+fn what_is_set_is_not_removed_by_default() {
+    let policy = policy(&with(&[("/security_headers/set", json!({"Server": "edge"}))]));
+    let edits = Request::get("/open").decide(&policy).response.edits();
+    assert_eq!(after(&edits, "server", Some("upstream/1.2")).as_deref(), Some("edge"));
+    assert_eq!(after(&edits, "x-powered-by", Some("lang/3")), None);
+}
+
+#[test]
+fn what_is_listed_twice_in_one_match_is_no_overlap() {
+    let policy = policy(&with(&[
+        ("/routes/0/match/methods", json!(["GET", "PUT", "GET"])),
+        ("/routes/0/match/hosts", json!(["a.test", "A.test"])),
+    ]));
+    assert_eq!(policy.warnings(), []);
 }
 
 #[test]

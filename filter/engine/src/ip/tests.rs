@@ -54,3 +54,17 @@ fn deny_wins_and_the_unknown_is_refused() {
         assert_eq!(rule.admits(address.map(|text| text.parse().unwrap())), admitted, "{address:?}");
     }
 }
+
+#[test]
+fn blocks_of_every_address_are_told_from_others() {
+    for (block, expected) in [
+        ("0.0.0.0/0", true),
+        ("::/0", true),
+        ("::ffff:0:0/96", true),
+        ("::/96", false),
+        ("10.0.0.0/8", false),
+        ("::/1", false),
+    ] {
+        assert_eq!(Cidr::parse(block).unwrap().is_everything(), expected, "{block}");
+    }
+}
