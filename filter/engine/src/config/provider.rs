@@ -127,7 +127,7 @@ fn keys(
             let keys = keys.into_iter().map(|(_, _, key)| key).collect();
             Some(KeySet::new(keys))
         }
-        (None, Some(node)) => local_jwks(node, &path.field("local_jwks"), findings),
+        (None, Some(node)) => local_jwks(node, &path.field("local_jwks"), allowed, findings),
         (Some(_), Some(_)) => {
             findings.error(path, fields.line, "both `keys` and `local_jwks`", "keep one of them");
             None
@@ -140,7 +140,7 @@ fn keys(
     }
 }
 
-fn local_jwks(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<KeySet> {
+fn local_jwks(node: &Node, path: &Path<'_>, allowed: Option<&[Algorithm]>, findings: &mut Findings) -> Option<KeySet> {
     let mut fields = Fields::of(node, path, findings)?;
     let inline = fields.required("inline", "put the JSON Web Key Set here, as text", findings);
     let inline_path = path.field("inline");
@@ -148,7 +148,14 @@ fn local_jwks(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<K
     fields.finish(findings);
     let (node, document) = document?;
     match KeySet::from_jwks(document.as_bytes(), false) {
-        Ok(keys) => Some(keys),
+        Ok(keys) => {
+            let fits = |algorithm: &Algorithm| keys.keys().iter().any(|key| key.fits(*algorithm));
+            if allowed.is_some_and(|allowed| !allowed.iter().any(fits)) {
+                let message = "no key of the set fits any of `allowed_algorithms`";
+                findings.error(&inline_path, node.line, message, "allow the algorithm of a key, or put in other keys");
+            }
+            Some(keys)
+        }
         Err(error) => {
             let remedy = match error {
                 JwksError::SecretTooShort => "make a longer secret: `portcullis secret generate`",

@@ -318,6 +318,10 @@ fn mistakes_of_key_sets() {
         ("{}", "no `keys` array"),
         (r#"{"keys":[]}"#, "no usable key: not a valid signature key"),
         (r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#, "no usable key: not a valid EC key"),
+        (
+            r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+            "no key of the set fits any of `allowed_algorithms`",
+        ),
         (r#"{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}"#, "an HMAC key is shorter than its hash"),
     ] {
         let errors = errors(&jwks(inline));
