@@ -14,6 +14,8 @@ pub(crate) struct Metrics {
     denied: Option<u32>,
     dry_run_denied: Option<u32>,
     cors_preflight: Option<u32>,
+    token_cache_hit: Option<u32>,
+    token_cache_miss: Option<u32>,
     requests: RefCell<HashMap<(&'static str, &'static str), Option<u32>>>,
 }
 
@@ -26,6 +28,8 @@ impl Metrics {
             denied: define("denied"),
             dry_run_denied: define("dry_run_denied"),
             cors_preflight: define("cors_preflight"),
+            token_cache_hit: define("token_cache_hit"),
+            token_cache_miss: define("token_cache_miss"),
             requests: RefCell::default(),
             prefix,
         }
@@ -47,6 +51,16 @@ impl Metrics {
             .ok()
             .and_then(|mut known| *known.entry((word, reason)).or_insert_with(define));
         [by_decision, preflight, by_reason].into_iter().flatten().for_each(host::count);
+    }
+}
+
+impl Metrics {
+    /// Counts what the token cache was asked since the last time.
+    pub(crate) fn cache_asked(&self, (hits, misses): (u64, u64)) {
+        let counters = [(self.token_cache_hit, hits), (self.token_cache_miss, misses)];
+        for (counter, _) in counters.into_iter().filter(|(_, asked)| *asked > 0) {
+            counter.into_iter().for_each(host::count);
+        }
     }
 }
 

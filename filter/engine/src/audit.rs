@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use crate::decision::Decision;
-use crate::pipeline::Caller;
 use crate::request::{Action, Envelope};
+use crate::session::RecordedIdentity;
 use crate::time::UnixTime;
 
 /// Longest value of a claim that a record repeats.
@@ -41,8 +41,9 @@ impl AuditLevel {
 /// A record that waits for the status of the response.
 #[derive(Clone, Debug)]
 pub struct AuditRecord {
-    before_status: String,
-    after_status: String,
+    line: String,
+    /// Where the status goes.
+    status_at: usize,
 }
 
 /// Everything a record is made of. What is not here cannot be in one.
@@ -50,66 +51,59 @@ pub(crate) struct Fields<'a> {
     pub(crate) timestamp: UnixTime,
     pub(crate) decision: Decision,
     pub(crate) envelope: Envelope<'a>,
-    /// The route's name and the template of its path, or where there is none what is left of the path.
     pub(crate) route: Option<&'a str>,
+    /// The template of the route's path, or where there is no route what is left of the path.
     pub(crate) path: Option<&'a str>,
     pub(crate) path_masked: bool,
     pub(crate) ip: Option<IpAddr>,
-    pub(crate) caller: &'a Caller,
+    pub(crate) provider: Option<&'a str>,
+    pub(crate) identity: Option<&'a RecordedIdentity>,
+    pub(crate) role: Option<&'a str>,
     pub(crate) policy: &'a str,
 }
 
 impl AuditRecord {
     pub(crate) fn new(fields: &Fields<'_>) -> Self {
-        let mut masked: Vec<&str> = Vec::new();
-        let mut line = Line(String::with_capacity(512));
         let decision = fields.decision;
-        line.text("timestamp", &fields.timestamp.to_string());
-        line.text("event", decision.event().as_str());
-        line.text("action", action(decision, fields.envelope));
-        line.text("decision", decision.as_str());
-        line.text("reason", decision.reason());
-        line.optional("route", fields.route);
-        let user_id = fields.caller.subject.as_deref().map(|subject| {
-            let (value, hidden) = mask(subject);
-            if hidden {
-                masked.push("user_id");
-            }
-            value
-        });
-        line.optional("user_id", user_id.as_deref());
-        line.optional("role", fields.caller.role.as_deref());
-        line.optional("ip_address", fields.ip.map(|ip| ip.to_string()).as_deref());
-        line.optional("method", Some(fields.envelope.method.for_record()).filter(|method| !method.is_empty()));
-        line.optional("path", fields.path);
-        if fields.path_masked {
-            masked.push("path");
+        let identity = fields.identity;
+        let mut line = Line(String::with_capacity(640));
+        let _ = write!(line.0, "{{\"timestamp\":\"{}\"", fields.timestamp);
+        line.word("event", decision.event().as_str());
+        line.word("action", action(decision, fields.envelope));
+        line.word("decision", decision.as_str());
+        line.word("reason", decision.reason());
+        line.text("route", fields.route);
+        line.text("user_id", identity.and_then(|identity| identity.user_id.as_deref()));
+        line.text("role", fields.role);
+        if let Some(ip) = fields.ip {
+            let _ = write!(line.0, ",\"ip_address\":\"{ip}\"");
         }
-        let before_status = line.0;
-        let mut line = Line(String::with_capacity(192));
-        line.optional("request_id", fields.envelope.request_id);
-        line.optional("provider", fields.caller.provider.as_deref());
-        line.optional("kid", fields.caller.kid.as_deref());
-        line.optional("token_id", fields.caller.token_id.as_deref());
-        if !masked.is_empty() {
-            line.raw("masked", &serde_json::Value::from(masked).to_string());
+        line.text("method", Some(fields.envelope.method.for_record()).filter(|method| !method.is_empty()));
+        line.text("path", fields.path);
+        let status_at = line.0.len();
+        line.text("request_id", fields.envelope.request_id);
+        line.text("provider", fields.provider);
+        line.text("kid", identity.and_then(|identity| identity.kid.as_deref()));
+        line.text("token_id", identity.and_then(|identity| identity.token_id.as_deref()));
+        let user_masked = identity.is_some_and(|identity| identity.user_id_masked);
+        match (user_masked, fields.path_masked) {
+            (true, true) => line.0.push_str(",\"masked\":[\"user_id\",\"path\"]"),
+            (true, false) => line.0.push_str(",\"masked\":[\"user_id\"]"),
+            (false, true) => line.0.push_str(",\"masked\":[\"path\"]"),
+            (false, false) => {}
         }
-        line.text("policy", fields.policy);
-        Self { before_status, after_status: line.0 }
+        line.word("policy", fields.policy);
+        line.0.push('}');
+        Self { line: line.0, status_at }
     }
 
     /// The line, without a line break. `status` is absent where there was no response.
     #[must_use]
-    pub fn line(&self, status: Option<u16>) -> String {
-        let mut out = String::with_capacity(self.before_status.len() + self.after_status.len() + 20);
-        out.push('{');
-        out.push_str(self.before_status.strip_prefix(',').unwrap_or(&self.before_status));
+    pub fn line(mut self, status: Option<u16>) -> String {
         if let Some(status) = status {
-            let _ = write!(out, ",\"status\":{status}");
+            self.line.insert_str(self.status_at, &format!(",\"status\":{status}"));
         }
-        out.push_str(&self.after_status);
-        out.push('}');
-        out
+        self.line
     }
 }
 
@@ -128,24 +122,26 @@ fn action(decision: Decision, envelope: Envelope<'_>) -> &'static str {
 struct Line(String);
 
 impl Line {
-    fn text(&mut self, name: &str, value: &str) {
-        self.raw(name, &serde_json::Value::from(value).to_string());
-    }
-
-    fn optional(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(name, value);
+    /// A value that is a word of ours, with nothing to escape.
+    fn word(&mut self, name: &str, word: &str) {
+        for part in [",\"", name, "\":\"", word, "\""] {
+            self.0.push_str(part);
         }
     }
 
-    fn raw(&mut self, name: &str, json: &str) {
-        let _ = write!(self.0, ",\"{name}\":{json}");
+    /// A value that may be anything.
+    fn text(&mut self, name: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        if value.bytes().all(|byte| (byte == b' ' || byte.is_ascii_graphic()) && !matches!(byte, b'"' | b'\\')) {
+            return self.word(name, value);
+        }
+        let _ = write!(self.0, ",\"{name}\":{}", serde_json::Value::from(value));
     }
 }
 
 /// A subject as a record may repeat it: e-mail addresses lose their local part but for its first letter, what looks like
 /// a credential or is overlong is hidden whole.
-fn mask(value: &str) -> (String, bool) {
+pub(crate) fn mask(value: &str) -> (String, bool) {
     if value.chars().count() > MAX_VALUE_CHARS || looks_like_credential(value) {
         return ("[masked]".into(), true);
     }

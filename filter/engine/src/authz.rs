@@ -1,6 +1,7 @@
 //! Who may: requirements of routes, and the permit that only they can give.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -8,10 +9,8 @@ use crate::decision::{AllowReason, DenyReason};
 use crate::path::decode_segment;
 use crate::request::{Action, RequestHead};
 use crate::route::RouteMatch;
-use crate::token::{ClaimPath, Provider, VerifiedToken};
-
-/// Roles of a token beyond this many are not looked at.
-const MAX_ROLES: usize = 64;
+use crate::session::Session;
+use crate::token::{ClaimPath, Provider};
 
 /// What a route asks of its caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,8 +72,7 @@ pub(crate) enum Operand {
 #[derive(Clone, Debug)]
 pub(crate) struct Principal<'p> {
     pub(crate) provider: &'p Provider,
-    pub(crate) token: VerifiedToken,
-    pub(crate) roles: Vec<String>,
+    pub(crate) session: Rc<Session>,
 }
 
 /// Who calls, as far as is known.
@@ -99,19 +97,6 @@ impl Permit {
     /// The role that was decisive.
     pub(crate) fn role(&self) -> Option<&str> {
         self.role.as_deref()
-    }
-}
-
-impl<'p> Principal<'p> {
-    pub(crate) fn new(provider: &'p Provider, token: VerifiedToken) -> Self {
-        let roles = match provider.roles_from.as_ref().and_then(|path| path.lookup(token.claims())) {
-            Some(Value::String(role)) => vec![role.clone()],
-            Some(Value::Array(roles)) => {
-                roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(str::to_owned).collect()
-            }
-            _ => Vec::new(),
-        };
-        Self { provider, token, roles }
     }
 }
 
@@ -141,10 +126,11 @@ impl Requirement {
         let permit = match self {
             Self::Public | Self::Authenticated => Permit { reason: AllowReason::Authenticated, role: None },
             Self::Roles(allowed) => {
-                if caller.roles.is_empty() {
+                if caller.session.roles.is_empty() {
                     return Err(DenyReason::RoleMissing);
                 }
-                let role = caller.roles.iter().find(|role| allowed.contains(role)).ok_or(DenyReason::RoleDenied)?;
+                let role =
+                    caller.session.roles.iter().find(|role| allowed.contains(role)).ok_or(DenyReason::RoleDenied)?;
                 Permit { reason: AllowReason::RoleAllowed, role: Some(role.clone()) }
             }
             Self::RoleTable(owner) => authorize_by_table(owner, caller, table, matched, head)?,
@@ -162,7 +148,8 @@ fn authorize_by_table(
     head: &RequestHead<'_>,
 ) -> Result<Permit, DenyReason> {
     let action = head.envelope.method.action();
-    let known = caller.roles.iter().filter_map(|role| table.get(role).map(|rights| (role, rights.reach(action))));
+    let known =
+        caller.session.roles.iter().filter_map(|role| table.get(role).map(|rights| (role, rights.reach(action))));
     // The role that reaches furthest decides.
     let (role, reach) = known.max_by_key(|(_, reach)| *reach).ok_or(DenyReason::RoleMissing)?;
     let reason = match (reach, owner) {
@@ -178,7 +165,7 @@ fn authorize_by_table(
 }
 
 fn owns(caller: &Principal<'_>, param: Option<&str>, claim: &ClaimPath) -> bool {
-    let claimed = claim.lookup(caller.token.claims()).and_then(scalar_text);
+    let claimed = claim.lookup(caller.session.claims()).and_then(scalar_text);
     match (param, claimed) {
         (Some(param), Some(claimed)) => !claimed.is_empty() && decode_segment(param) == claimed,
         _ => false,
@@ -199,7 +186,7 @@ impl RoleRights {
 impl Condition {
     /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing.
     pub(crate) fn holds(&self, caller: &Principal<'_>, matched: &RouteMatch<'_>, head: &RequestHead<'_>) -> bool {
-        let Some(claim) = self.claim.lookup(caller.token.claims()) else { return false };
+        let Some(claim) = self.claim.lookup(caller.session.claims()) else { return false };
         match &self.test {
             Test::Contains(word) => contains(claim, word),
             Test::Equals(Operand::Value(value)) => equal(claim, value),

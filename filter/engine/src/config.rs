@@ -18,6 +18,7 @@ use self::error::Path;
 use self::route::RawRoute;
 use crate::audit::{AuditLevel, Sinks};
 use crate::authz::{Requirement, RoleRights};
+use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
 use crate::headers::SecurityHeaders;
 use crate::pipeline::short_digest;
@@ -89,6 +90,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let security = fields.read("security_headers", findings, response::security_headers).unwrap_or_default();
     let hide_upstream_5xx = fields.read("errors", findings, response::errors).unwrap_or(true);
     let audit = fields.read("audit", findings, response::audit);
+    let cache_limits = fields.read("cache", findings, cache).unwrap_or_default();
     fields.finish(findings);
 
     let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) = providers.unwrap_or_default().into_iter().unzip();
@@ -113,6 +115,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         sinks,
         digest: short_digest(&document.to_canonical_json().to_string()),
         stat_prefix,
+        cache_limits,
         warnings: Vec::new(),
     })
 }
@@ -147,7 +150,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
     } else {
         Rc::clone(shared)
     };
-    Route { name, path, methods, hosts, requirement, ip, when, dry_run, response }
+    Route { name: name.into(), path, methods, hosts, requirement, ip, when, dry_run, response }
 }
 
 fn read_routes(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<RawRoute>> {
@@ -175,6 +178,22 @@ fn stat_prefix(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
         );
     }
     fits.then_some(prefix)
+}
+
+/// `cache`: how many verified tokens each worker keeps.
+fn cache(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<CacheLimits> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let mut limit = |name, most| {
+        let read = fields.read(name, findings, |node, path, findings| decode::integer(node, path, findings, 0..=most));
+        read.and_then(|value| usize::try_from(value).ok())
+    };
+    let (entries, bytes) = (limit("max_entries", 1_000_000), limit("max_bytes", 1 << 30));
+    fields.finish(findings);
+    let defaults = CacheLimits::default();
+    Some(CacheLimits {
+        max_entries: entries.unwrap_or(defaults.max_entries),
+        max_bytes: bytes.unwrap_or(defaults.max_bytes),
+    })
 }
 
 fn check_provider_names(providers: &[Provider], findings: &mut Findings) {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::decision::DenyReason;
 use crate::headers::HeaderEdit;
-use crate::request::RequestHead;
+use crate::request::{Headers, RequestHead};
 
 /// Most empty elements tolerated in `Access-Control-Request-Headers`: RFC 9110 section 5.6.1 asks for "a reasonable
 /// number", and browsers send none.
@@ -127,17 +127,22 @@ impl CorsPolicy {
         headers
     }
 
-    /// The edits of an upstream's response: its own CORS headers go, ours come.
-    pub(crate) fn response_edits(&self, origin: Option<&str>) -> Vec<HeaderEdit> {
-        let headers = self.reply_headers(origin);
-        let ours = |name: &str| headers.iter().any(|(set, _)| set == name);
-        let mut edits: Vec<_> =
-            ACCESS_CONTROL.iter().filter(|name| !ours(name)).map(|name| HeaderEdit::remove(name)).collect();
-        edits.extend(headers.into_iter().map(|(name, value)| match name.as_ref() {
-            "vary" => HeaderEdit::VaryOrigin,
-            _ => HeaderEdit::Set(name, value),
-        }));
-        edits
+    /// The edits of an upstream's response with these headers: its own CORS headers go, ours come.
+    pub(crate) fn response_edits(&self, origin: Option<&str>, upstream: &Headers, edits: &mut Vec<HeaderEdit>) {
+        let ours = self.reply_headers(origin);
+        for (index, (name, _)) in upstream.iter().enumerate() {
+            let foreign = ACCESS_CONTROL.contains(&name.as_str()) && !ours.iter().any(|(set, _)| set == name);
+            if foreign && !upstream.iter().take(index).any(|(earlier, _)| earlier == name) {
+                edits.push(HeaderEdit::Remove(name.clone().into()));
+            }
+        }
+        for (name, value) in ours {
+            if name != "vary" {
+                edits.push(HeaderEdit::Set(name, value));
+            } else if !upstream.iter().any(|(name, value)| name == "vary" && lists_origin(value)) {
+                edits.push(HeaderEdit::Append(name, value));
+            }
+        }
     }
 
     /// Answers a preflight for `method`: the headers of the 204, or why it is refused.
@@ -180,6 +185,11 @@ impl CorsPolicy {
         headers.push(("vary".into(), "Origin, Access-Control-Request-Method, Access-Control-Request-Headers".into()));
         Ok(headers)
     }
+}
+
+fn lists_origin(vary: &[u8]) -> bool {
+    let names = vary.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    names.into_iter().any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"))
 }
 
 /// Takes at most one space or tab from each side: more is no browser's doing, and then is part of no header name.

@@ -5,6 +5,7 @@
 
 mod audit;
 mod authz;
+mod cache;
 pub mod config;
 mod cors;
 mod decision;
@@ -19,11 +20,13 @@ mod request;
 mod response;
 mod route;
 mod secret;
+mod session;
 mod time;
 pub mod token;
 mod upstream;
 
 pub use audit::{AuditRecord, Sinks};
+pub use cache::{CacheLimits, TokenCache};
 pub use decision::{AllowReason, Decision, DenyReason};
 pub use headers::HeaderEdit;
 pub use ip::parse_peer;

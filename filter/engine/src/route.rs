@@ -18,7 +18,7 @@ pub(crate) const MAX_SEGMENTS: usize = 64;
 /// A route.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
-    pub(crate) name: String,
+    pub(crate) name: Rc<str>,
     pub(crate) path: PathPattern,
     /// Empty: any.
     pub(crate) methods: Vec<String>,

@@ -42,14 +42,24 @@ impl fmt::Display for UnixTime {
         let seconds = self.0.div_euclid(MILLIS_PER_SECOND);
         let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
         let second = seconds.rem_euclid(SECONDS_PER_DAY);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            second / 3600,
-            second / 60 % 60,
-            second % 60,
-            self.0.rem_euclid(MILLIS_PER_SECOND)
-        )
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let fields = [
+            (0, 4, year.clamp(0, 9999)),
+            (5, 2, month),
+            (8, 2, day),
+            (11, 2, second / 3600),
+            (14, 2, second / 60 % 60),
+            (17, 2, second % 60),
+            (20, 3, self.0.rem_euclid(MILLIS_PER_SECOND)),
+        ];
+        for (start, width, value) in fields {
+            let mut rest = value;
+            for slot in text.iter_mut().skip(start).take(width).rev() {
+                *slot = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+                rest /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

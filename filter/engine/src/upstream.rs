@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
-use crate::authz::{Principal, scalar_text};
+use crate::authz::Principal;
 use crate::headers::HeaderEdit;
 use crate::request::{Envelope, RequestHead};
 use crate::token::{Place, without_cookie, without_param};
@@ -58,55 +56,10 @@ pub(crate) fn strip_token(head: &RequestHead<'_>, place: Option<&Place>, edits: 
     }
 }
 
-/// Sets the headers of `claim_to_headers` whose claims are there.
+/// Sets the headers of `claim_to_headers`, in the place of any removal.
 pub(crate) fn identify(principal: &Principal<'_>, edits: &mut Vec<HeaderEdit>) {
-    for (path, header) in &principal.provider.claim_to_headers {
-        let value = path.lookup(principal.token.claims()).and_then(header_value);
-        if let Some(value) = value {
-            edits.retain(|edit| edit.name() != header);
-            edits.push(HeaderEdit::Set(header.clone().into(), value.into()));
-        }
-    }
-}
-
-/// A claim as the value of a header: scalars as they are, arrays joined with commas. Nothing where it would not be
-/// one value, or where an element has a comma in it and would be read as two.
-fn header_value(claim: &Value) -> Option<String> {
-    let value = match claim {
-        Value::Array(items) => {
-            let items: Option<Vec<_>> =
-                items.iter().map(|item| scalar_text(item).filter(|text| !text.contains(','))).collect();
-            items?.join(",")
-        }
-        scalar => scalar_text(scalar)?.into_owned(),
-    };
-    let fits = !value.is_empty() && value.trim() == value && !value.chars().any(char::is_control);
-    fits.then_some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::header_value;
-
-    #[test]
-    fn claims_become_single_values() {
-        for (claim, expected) in [
-            (json!("admin"), Some("admin")),
-            (json!(7), Some("7")),
-            (json!(true), Some("true")),
-            (json!(["a", "b"]), Some("a,b")),
-            (json!(["a,b"]), None),
-            (json!(["a", {}]), None),
-            (json!([]), None),
-            (json!(""), None),
-            (json!(null), None),
-            (json!({"a": 1}), None),
-            (json!("a\r\nx: y"), None),
-            (json!(" a"), None),
-        ] {
-            assert_eq!(header_value(&claim).as_deref(), expected, "{claim}");
-        }
+    for (header, value) in &principal.session.headers {
+        edits.retain(|edit| edit.name() != header);
+        edits.push(HeaderEdit::Set(header.clone().into(), value.clone().into()));
     }
 }
