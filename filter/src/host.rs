@@ -64,7 +64,7 @@ fn apply(map: MapType, edit: &HeaderEdit) -> Result<(), Status> {
 }
 
 pub(crate) fn reply(reply: &LocalReply) {
-    let headers = reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+    let headers = reply.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     // There is nothing left to do where even this fails: the request stays paused, and so is never let through.
     if let Err(status) = hostcalls::send_http_response(u32::from(reply.status), headers, Some(&reply.body)) {
         log::error!("cannot reply: {status:?}");

@@ -1,9 +1,8 @@
 //! Counters, in Envoy's `/stats` under `wasmcustom.portcullis…`.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
-use portcullis_engine::{AllowReason, Decision};
+use portcullis_engine::{AllowReason, Decision, DenyReason};
 
 use crate::host;
 
@@ -16,7 +15,8 @@ pub(crate) struct Metrics {
     cors_preflight: Option<u32>,
     token_cache_hit: Option<u32>,
     token_cache_miss: Option<u32>,
-    requests: RefCell<HashMap<(&'static str, &'static str), Option<u32>>>,
+    /// By decision and reason: nothing until it is needed, then what the host gave.
+    requests: RefCell<Vec<Option<Option<u32>>>>,
 }
 
 impl Metrics {
@@ -30,7 +30,7 @@ impl Metrics {
             cors_preflight: define("cors_preflight"),
             token_cache_hit: define("token_cache_hit"),
             token_cache_miss: define("token_cache_miss"),
-            requests: RefCell::default(),
+            requests: RefCell::new(vec![None; AllowReason::ALL.len() + 2 * DenyReason::ALL.len()]),
             prefix,
         }
     }
@@ -43,13 +43,17 @@ impl Metrics {
             Decision::DryRunDeny(_) => self.dry_run_denied,
         };
         let preflight = self.cors_preflight.filter(|_| decision == Decision::Allow(AllowReason::CorsPreflight));
-        let (word, reason) = (decision.as_str(), decision.reason());
-        let define = || host::define_counter(&format!("{}_requests.decision.{word}.reason.{reason}", self.prefix));
-        let by_reason = self
-            .requests
-            .try_borrow_mut()
-            .ok()
-            .and_then(|mut known| *known.entry((word, reason)).or_insert_with(define));
+        let slot = match decision {
+            Decision::Allow(reason) => reason as usize,
+            Decision::Deny(reason) => AllowReason::ALL.len() + reason as usize,
+            Decision::DryRunDeny(reason) => AllowReason::ALL.len() + DenyReason::ALL.len() + reason as usize,
+        };
+        let define = || {
+            let (word, reason) = (decision.as_str(), decision.reason());
+            host::define_counter(&format!("{}_requests.decision.{word}.reason.{reason}", self.prefix))
+        };
+        let by_reason =
+            self.requests.try_borrow_mut().ok().and_then(|mut known| *known.get_mut(slot)?.get_or_insert_with(define));
         [by_decision, preflight, by_reason].into_iter().flatten().for_each(host::count);
     }
 }

@@ -1,11 +1,11 @@
 //! Who may: requirements of routes, and the permit that only they can give.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::decision::{AllowReason, DenyReason};
+use crate::hash::FixedMap;
 use crate::path::decode_segment;
 use crate::request::{Action, RequestHead};
 use crate::route::RouteMatch;
@@ -47,6 +47,9 @@ pub(crate) struct RoleRights {
     pub(crate) write: Reach,
 }
 
+/// The roles and their rights.
+pub(crate) type RoleTable = FixedMap<String, RoleRights>;
+
 /// A condition of a route's `when`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
@@ -86,7 +89,7 @@ pub(crate) enum Authentication<'p> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Permit {
     reason: AllowReason,
-    role: Option<String>,
+    role: Option<Rc<str>>,
 }
 
 impl Permit {
@@ -95,8 +98,8 @@ impl Permit {
     }
 
     /// The role that was decisive.
-    pub(crate) fn role(&self) -> Option<&str> {
-        self.role.as_deref()
+    pub(crate) const fn role(&self) -> Option<&Rc<str>> {
+        self.role.as_ref()
     }
 }
 
@@ -115,7 +118,7 @@ impl Requirement {
     pub(crate) fn authorize(
         &self,
         authentication: &Authentication<'_>,
-        table: &HashMap<String, RoleRights>,
+        table: &RoleTable,
         matched: &RouteMatch<'_>,
         head: &RequestHead<'_>,
     ) -> Result<Permit, DenyReason> {
@@ -129,9 +132,13 @@ impl Requirement {
                 if caller.session.roles.is_empty() {
                     return Err(DenyReason::RoleMissing);
                 }
-                let role =
-                    caller.session.roles.iter().find(|role| allowed.contains(role)).ok_or(DenyReason::RoleDenied)?;
-                Permit { reason: AllowReason::RoleAllowed, role: Some(role.clone()) }
+                let role = caller
+                    .session
+                    .roles
+                    .iter()
+                    .find(|role| allowed.iter().any(|allowed| **allowed == ***role))
+                    .ok_or(DenyReason::RoleDenied)?;
+                Permit { reason: AllowReason::RoleAllowed, role: Some(Rc::clone(role)) }
             }
             Self::RoleTable(owner) => authorize_by_table(owner, caller, table, matched, head)?,
         };
@@ -143,13 +150,13 @@ impl Requirement {
 fn authorize_by_table(
     owner: &Owner,
     caller: &Principal<'_>,
-    table: &HashMap<String, RoleRights>,
+    table: &RoleTable,
     matched: &RouteMatch<'_>,
     head: &RequestHead<'_>,
 ) -> Result<Permit, DenyReason> {
     let action = head.envelope.method.action();
     let known =
-        caller.session.roles.iter().filter_map(|role| table.get(role).map(|rights| (role, rights.reach(action))));
+        caller.session.roles.iter().filter_map(|role| table.get(&**role).map(|rights| (role, rights.reach(action))));
     // The role that reaches furthest decides.
     let (role, reach) = known.max_by_key(|(_, reach)| *reach).ok_or(DenyReason::RoleMissing)?;
     let reason = match (reach, owner) {
@@ -161,7 +168,7 @@ fn authorize_by_table(
         (Reach::Own, Owner::Param { .. } | Owner::Undefined) => return Err(DenyReason::OwnerDenied),
         (Reach::None, _) => return Err(DenyReason::RoleDenied),
     };
-    Ok(Permit { reason, role: Some(role.clone()) })
+    Ok(Permit { reason, role: Some(Rc::clone(role)) })
 }
 
 fn owns(caller: &Principal<'_>, param: Option<&str>, claim: &ClaimPath) -> bool {

@@ -4,10 +4,9 @@
 //! first that was not. A flood of tokens seen once goes through without pushing out those in use; a flood of forged
 //! ones never gets in.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 
+use crate::hash::FixedMap;
 use crate::session::Session;
 
 /// What an entry costs beside the bytes of its token: claims, roles, headers and the map's own share, estimated high.
@@ -32,8 +31,8 @@ impl Default for CacheLimits {
 #[derive(Debug)]
 pub struct TokenCache {
     limits: CacheLimits,
-    /// Token to slot. Attackers cannot choose what is in here, so a hasher without a random key serves.
-    index: HashMap<Rc<str>, usize, BuildHasherDefault<DefaultHasher>>,
+    /// Token to slot.
+    index: FixedMap<Rc<str>, usize>,
     slots: Vec<Slot>,
     hand: usize,
     bytes: usize,
@@ -53,7 +52,7 @@ impl TokenCache {
     /// An empty cache.
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
-        Self { limits, index: HashMap::default(), slots: Vec::new(), hand: 0, bytes: 0, hits: 0, misses: 0 }
+        Self { limits, index: FixedMap::default(), slots: Vec::new(), hand: 0, bytes: 0, hits: 0, misses: 0 }
     }
 
     /// Look-ups that found a token, and those that did not, since this was last asked.

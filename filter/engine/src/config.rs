@@ -7,7 +7,6 @@ mod provider;
 mod response;
 mod route;
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 pub use error::PolicyError;
@@ -17,9 +16,10 @@ use self::decode::{Fields, Findings, list, non_empty, owned};
 use self::error::Path;
 use self::route::RawRoute;
 use crate::audit::{AuditLevel, Sinks};
-use crate::authz::{Requirement, RoleRights};
+use crate::authz::{Requirement, RoleTable};
 use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
+use crate::hash::FixedMap;
 use crate::headers::SecurityHeaders;
 use crate::pipeline::short_digest;
 use crate::policy::Policy;
@@ -209,13 +209,13 @@ fn check_provider_names(providers: &[Provider], findings: &mut Findings) {
 fn check_routes(
     routes: &[RawRoute],
     providers: &[Provider],
-    roles: &HashMap<String, RoleRights>,
+    roles: &RoleTable,
     providers_given: bool,
     findings: &mut Findings,
 ) {
     let root = Path::Root.field("routes");
-    let mut names: HashMap<&str, usize> = HashMap::new();
-    let mut claimed: HashMap<(String, Option<&str>, String), &str> = HashMap::new();
+    let mut names: FixedMap<&str, usize> = FixedMap::default();
+    let mut claimed: FixedMap<(String, Option<&str>, String), &str> = FixedMap::default();
     let has_roles = providers.is_empty() || providers.iter().any(|provider| provider.roles_from.is_some());
     for (index, route) in routes.iter().enumerate() {
         let path = root.index(index);
@@ -270,7 +270,7 @@ fn check_routes(
 fn check_overlap<'r>(
     route: &'r RawRoute,
     path: &Path<'_>,
-    claimed: &mut HashMap<(String, Option<&'r str>, String), &'r str>,
+    claimed: &mut FixedMap<(String, Option<&'r str>, String), &'r str>,
     findings: &mut Findings,
 ) {
     let shape = route.path.shape();
@@ -301,7 +301,7 @@ fn check_overlap<'r>(
     }
 }
 
-fn known_roles(roles: &HashMap<String, RoleRights>, routes: &[RawRoute]) -> Vec<String> {
+fn known_roles(roles: &RoleTable, routes: &[RawRoute]) -> Vec<String> {
     let named = routes.iter().filter_map(|route| match &route.requirement {
         Requirement::Roles(named) => Some(named),
         _ => None,

@@ -1,27 +1,26 @@
 //! Changes to header maps, and the security headers of a response.
 
-use std::borrow::Cow;
-
 use crate::request::Headers;
+use crate::text::{Header, Text};
 
 /// One change to a header map. Names are lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderEdit {
     /// The header has this value and no other.
-    Set(Cow<'static, str>, Cow<'static, str>),
+    Set(Text, Text),
     /// One more line of the header, beside those that are there.
-    Append(Cow<'static, str>, Cow<'static, str>),
+    Append(Text, Text),
     /// The header is gone, however often it stood there.
-    Remove(Cow<'static, str>),
+    Remove(Text),
 }
 
 impl HeaderEdit {
     pub(crate) const fn set(name: &'static str, value: &'static str) -> Self {
-        Self::Set(Cow::Borrowed(name), Cow::Borrowed(value))
+        Self::Set(Text::Static(name), Text::Static(value))
     }
 
     pub(crate) const fn remove(name: &'static str) -> Self {
-        Self::Remove(Cow::Borrowed(name))
+        Self::Remove(Text::Static(name))
     }
 
     /// The header changed.
@@ -54,20 +53,20 @@ const CSP: &str = "content-security-policy";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderRule {
     /// It has this value, whatever the upstream says.
-    Set(Cow<'static, str>, Cow<'static, str>),
+    Set(Text, Text),
     /// It has this value where the upstream gives it none.
-    Default(Cow<'static, str>, Cow<'static, str>),
+    Default(Text, Text),
     /// It never leaves.
-    Remove(Cow<'static, str>),
+    Remove(Text),
 }
 
 impl HeaderRule {
     const fn set(name: &'static str, value: &'static str) -> Self {
-        Self::Set(Cow::Borrowed(name), Cow::Borrowed(value))
+        Self::Set(Text::Static(name), Text::Static(value))
     }
 
     const fn default(name: &'static str, value: &'static str) -> Self {
-        Self::Default(Cow::Borrowed(name), Cow::Borrowed(value))
+        Self::Default(Text::Static(name), Text::Static(value))
     }
 
     fn name(&self) -> &str {
@@ -78,7 +77,7 @@ impl HeaderRule {
 
     /// What it takes for a response with these headers to obey the rule.
     pub(crate) fn edit(&self, headers: &Headers) -> Option<HeaderEdit> {
-        let mut present = headers.iter().filter(|(name, _)| name == self.name());
+        let mut present = headers.iter().filter(|(name, _)| name.as_str() == self.name());
         match self {
             Self::Set(name, value) => {
                 let right =
@@ -152,14 +151,14 @@ impl SecurityHeaders {
     }
 
     /// The headers of every reply of our own: always the `api` set, and what `set` adds to it.
-    pub(crate) fn reply_headers(&self, cors: bool) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
+    pub(crate) fn reply_headers(&self, cors: bool) -> Vec<Header> {
         let preset = Preset::Api.rules(cors).into_iter().filter_map(|rule| match rule {
             HeaderRule::Set(name, value) | HeaderRule::Default(name, value) => Some((name, value)),
             HeaderRule::Remove(_) => None,
         });
         let mut headers: Vec<_> = preset.collect();
         for (name, value) in &self.set {
-            if !headers.iter().any(|(taken, _)| taken == name) {
+            if !headers.iter().any(|(taken, _)| **taken == **name) {
                 headers.push((name.clone().into(), value.clone().into()));
             }
         }

@@ -1,6 +1,5 @@
 //! The way of a request, on one page: [`Policy::decide`].
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 use std::net::IpAddr;
@@ -20,6 +19,7 @@ use crate::request::{Envelope, Headers, RequestHead};
 use crate::response::ResponsePlan;
 use crate::route::RouteMatch;
 use crate::session::Session;
+use crate::text::Header;
 use crate::time::UnixTime;
 use crate::token::{Extracted, Provider, TokenError, verify_under};
 use crate::upstream;
@@ -86,7 +86,7 @@ pub struct Verdict {
     /// The route, where one was found.
     pub route: Option<Rc<str>>,
     /// The decisive role, where there was one.
-    pub role: Option<String>,
+    pub role: Option<Rc<str>>,
 }
 
 /// What happens to a request.
@@ -110,7 +110,7 @@ struct Passage<'a> {
 /// Why a request does not go on.
 enum Stop {
     Deny(DenyReason),
-    Preflight(Vec<(Cow<'static, str>, Cow<'static, str>)>),
+    Preflight(Vec<Header>),
 }
 
 impl From<DenyReason> for Stop {
@@ -230,7 +230,7 @@ impl Policy {
         match (verified, *tried) {
             (Ok(session), Some(provider)) => {
                 trace.step(Step::Authentication, true, || {
-                    format!("provider `{name}`, roles: [{}]", session.roles.join(", "))
+                    format!("provider `{name}`, roles: [{}]", join(&session.roles))
                 });
                 Ok(Authentication::Authenticated(Principal { provider, session }))
             }
@@ -300,7 +300,7 @@ impl Policy {
             Authentication::Anonymous => None,
         };
         let decisive = outcome.as_ref().ok().and_then(Permit::role);
-        let role = decisive.or_else(|| identity.and_then(|identity| identity.role.as_deref()));
+        let role = decisive.or_else(|| identity.and_then(|identity| identity.role.as_ref()));
         let audit = self.audit_level.records(decision).then(|| {
             let unmatched = head.filter(|_| route.is_none()).map(|head| self.routes.redact(head.path.as_str()));
             AuditRecord::new(&Fields {
@@ -313,11 +313,11 @@ impl Policy {
                 ip: asked.client(),
                 provider: passage.provider.map(|provider| provider.name.as_str()),
                 identity,
-                role,
+                role: role.map(AsRef::as_ref),
                 policy: &self.digest,
             })
         });
-        let (route, role) = (route.map(|route| Rc::clone(&route.name)), role.map(str::to_owned));
+        let (route, role) = (route.map(|route| Rc::clone(&route.name)), role.map(Rc::clone));
         Verdict { decision, action, response, audit, route, role }
     }
 
@@ -382,6 +382,10 @@ fn describe_authorization(requirement: &Requirement, permit: &Result<Permit, Den
         },
         Err(reason) => format!("{asked}: {reason}"),
     }
+}
+
+fn join(roles: &[Rc<str>]) -> String {
+    roles.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
 }
 
 /// 96 bits of SHA-256, base64url: enough to join records by, nothing to come back from.

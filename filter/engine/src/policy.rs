@@ -1,10 +1,9 @@
 //! A compiled policy: immutable, and made only by [`Policy::compile`](crate::Policy::compile).
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::audit::{AuditLevel, Sinks};
-use crate::authz::RoleRights;
+use crate::authz::RoleTable;
 use crate::response::ResponseRules;
 use crate::route::RouteTable;
 use crate::token::{Provider, Sources};
@@ -15,7 +14,7 @@ pub struct Policy {
     pub(crate) dry_run: bool,
     pub(crate) providers: Vec<Provider>,
     pub(crate) sources: Sources,
-    pub(crate) roles: HashMap<String, RoleRights>,
+    pub(crate) roles: RoleTable,
     /// Every role named anywhere in the policy: the only ones a record repeats.
     pub(crate) known_roles: Vec<String>,
     pub(crate) routes: RouteTable,

@@ -1,12 +1,12 @@
 //! What happens to responses: ours and the upstream's.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::cors::CorsPolicy;
 use crate::headers::{HeaderEdit, HeaderRule, SecurityHeaders};
 use crate::reply::{Denial, LocalReply, problem_body};
 use crate::request::Headers;
+use crate::text::Header;
 
 /// The response side of a route, compiled.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct ResponseRules {
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) hide_upstream_5xx: bool,
     security: Vec<HeaderRule>,
-    reply_headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    reply_headers: Vec<Header>,
 }
 
 /// What to do with the response to one request.
@@ -41,7 +41,8 @@ impl ResponsePlan {
     /// The edits that an upstream's response with these headers needs, and no more.
     #[must_use]
     pub fn edits(&self, upstream: &Headers) -> Vec<HeaderEdit> {
-        let mut edits: Vec<HeaderEdit> = self.rules.security.iter().filter_map(|rule| rule.edit(upstream)).collect();
+        let mut edits = Vec::with_capacity(self.rules.security.len() + 4);
+        edits.extend(self.rules.security.iter().filter_map(|rule| rule.edit(upstream)));
         if let Some(cors) = &self.rules.cors {
             cors.response_edits(self.origin.as_deref(), upstream, &mut edits);
         }
@@ -81,7 +82,7 @@ impl ResponsePlan {
     }
 
     /// Answers an allowed preflight.
-    pub(crate) fn accept_preflight(&self, cors: Vec<(Cow<'static, str>, Cow<'static, str>)>) -> LocalReply {
+    pub(crate) fn accept_preflight(&self, cors: Vec<Header>) -> LocalReply {
         let mut headers = self.rules.reply_headers.clone();
         headers.extend(cors);
         LocalReply { status: 204, headers, body: Vec::new() }

@@ -5,10 +5,10 @@
 //! our own and not a router that knows one value a path. Its cost is that of the path's segments, whatever the number
 //! of routes.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::authz::{Condition, Requirement};
+use crate::hash::FixedMap;
 use crate::ip::IpRule;
 use crate::response::ResponseRules;
 
@@ -117,7 +117,7 @@ pub(crate) struct RouteTable {
 
 #[derive(Clone, Debug, Default)]
 struct TreeNode {
-    literals: HashMap<String, usize>,
+    literals: FixedMap<String, usize>,
     param: Option<usize>,
     /// Routes that end here, the most specific first.
     leaves: Vec<usize>,

@@ -1,10 +1,13 @@
 //! A verified token, and everything that decisions need of it, worked out once.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
 use crate::audit::mask;
 use crate::authz::scalar_text;
 use crate::pipeline::short_digest;
+use crate::text::Header;
 use crate::time::UnixTime;
 use crate::token::{Provider, TokenError, TokenTimes, VerifiedToken};
 
@@ -15,9 +18,9 @@ const MAX_ROLES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) provider: usize,
-    pub(crate) roles: Vec<String>,
+    pub(crate) roles: Vec<Rc<str>>,
     /// The headers of `claim_to_headers` whose claims are there.
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<Header>,
     pub(crate) record: RecordedIdentity,
     claims: Map<String, Value>,
     times: TokenTimes,
@@ -30,7 +33,7 @@ pub(crate) struct RecordedIdentity {
     pub(crate) user_id: Option<String>,
     pub(crate) user_id_masked: bool,
     /// The first role that the policy knows.
-    pub(crate) role: Option<String>,
+    pub(crate) role: Option<Rc<str>>,
     /// The id of the key that verified the token: one of the policy's own.
     pub(crate) kid: Option<String>,
     /// A short digest of `jti`.
@@ -40,17 +43,15 @@ pub(crate) struct RecordedIdentity {
 impl Session {
     pub(crate) fn new(index: usize, provider: &Provider, token: VerifiedToken, known_roles: &[String]) -> Self {
         let (claims, times, kid) = token.into_parts();
-        let roles = match provider.roles_from.as_ref().and_then(|path| path.lookup(&claims)) {
-            Some(Value::String(role)) => vec![role.clone()],
-            Some(Value::Array(roles)) => {
-                roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(str::to_owned).collect()
-            }
+        let roles: Vec<Rc<str>> = match provider.roles_from.as_ref().and_then(|path| path.lookup(&claims)) {
+            Some(Value::String(role)) => vec![role.as_str().into()],
+            Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(Rc::from).collect(),
             _ => Vec::new(),
         };
         let headers = provider
             .claim_to_headers
             .iter()
-            .filter_map(|(path, header)| Some((header.clone(), path.lookup(&claims).and_then(header_value)?)))
+            .filter_map(|(path, header)| Some((header.clone(), path.lookup(&claims).and_then(header_value)?.into())))
             .collect();
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
         let (user_id, user_id_masked) = match text("sub").map(mask) {
@@ -60,7 +61,7 @@ impl Session {
         let record = RecordedIdentity {
             user_id,
             user_id_masked,
-            role: roles.iter().find(|role| known_roles.contains(role)).cloned(),
+            role: roles.iter().find(|role| known_roles.iter().any(|known| **known == ***role)).cloned(),
             kid,
             token_id: text("jti").map(short_digest),
         };

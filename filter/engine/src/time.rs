@@ -36,30 +36,38 @@ impl UnixTime {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds: `2026-11-24T09:30:00.123Z`.
-impl fmt::Display for UnixTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl UnixTime {
+    /// RFC 3339 in UTC with milliseconds: `2026-11-24T09:30:00.123Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
         let seconds = self.0.div_euclid(MILLIS_PER_SECOND);
         let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
         let second = seconds.rem_euclid(SECONDS_PER_DAY);
-        let mut text = *b"0000-00-00T00:00:00.000Z";
-        let fields = [
-            (0, 4, year.clamp(0, 9999)),
-            (5, 2, month),
-            (8, 2, day),
-            (11, 2, second / 3600),
-            (14, 2, second / 60 % 60),
-            (17, 2, second % 60),
-            (20, 3, self.0.rem_euclid(MILLIS_PER_SECOND)),
-        ];
-        for (start, width, value) in fields {
-            let mut rest = value;
-            for slot in text.iter_mut().skip(start).take(width).rev() {
-                *slot = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-                rest /= 10;
+        let mut out = String::with_capacity(24);
+        // By hand, not by `format!`: this is on the way of every request.
+        for (value, digits, after) in [
+            (year.clamp(0, 9999), 1000, '-'),
+            (month, 10, '-'),
+            (day, 10, 'T'),
+            (second / 3600, 10, ':'),
+            (second / 60 % 60, 10, ':'),
+            (second % 60, 10, '.'),
+            (self.0.rem_euclid(MILLIS_PER_SECOND), 100, 'Z'),
+        ] {
+            let mut divisor = digits;
+            while divisor > 0 {
+                out.push(char::from(b'0' + u8::try_from(value / divisor % 10).unwrap_or_default()));
+                divisor /= 10;
             }
+            out.push(after);
         }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        out
+    }
+}
+
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
     }
 }
 

@@ -18,6 +18,7 @@ pub use keys::{Key, KeyError, KeySet};
 use serde_json::{Map, Value};
 
 use self::jws::CompactJws;
+use crate::text::Text;
 use crate::time::UnixTime;
 
 /// Who issues tokens, and what makes one of theirs good.
@@ -27,7 +28,7 @@ pub(crate) struct Provider {
     pub(crate) verifier: TokenVerifier,
     pub(crate) forward: bool,
     pub(crate) roles_from: Option<ClaimPath>,
-    pub(crate) claim_to_headers: Vec<(ClaimPath, String)>,
+    pub(crate) claim_to_headers: Vec<(ClaimPath, Text)>,
 }
 
 /// Everything that verifying a token takes, but the token and the time.

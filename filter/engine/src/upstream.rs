@@ -12,17 +12,21 @@ const OWN_PREFIX: &str = "x-portcullis-";
 
 /// Removes every spelling of an identity header: many servers read `_` and `-` as the same (RFC 3875 section 4.1.18).
 pub(crate) fn strip_identity(envelope: Envelope<'_>, identity_headers: &[String]) -> Vec<HeaderEdit> {
-    let is_identity = |name: &str| {
-        let name = name.replace('_', "-");
-        name.starts_with(OWN_PREFIX) || identity_headers.contains(&name)
-    };
-    let mut edits: Vec<HeaderEdit> = Vec::new();
+    let mut edits: Vec<HeaderEdit> = Vec::with_capacity(8);
     for (name, _) in envelope.headers {
-        if is_identity(name) && !edits.iter().any(|edit| edit.name() == name) {
+        let is_identity = same_name_prefix(name, OWN_PREFIX)
+            || identity_headers.iter().any(|own| own.len() == name.len() && same_name_prefix(name, own));
+        if is_identity && !edits.iter().any(|edit| edit.name() == name) {
             edits.push(HeaderEdit::Remove(name.clone().into()));
         }
     }
     edits
+}
+
+/// Whether a name begins like this, with `_` for `-`.
+fn same_name_prefix(name: &str, prefix: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(left, right)| plain(left) == right)
 }
 
 /// Takes the token away, and gives the path its normal form.
@@ -59,7 +63,7 @@ pub(crate) fn strip_token(head: &RequestHead<'_>, place: Option<&Place>, edits: 
 /// Sets the headers of `claim_to_headers`, in the place of any removal.
 pub(crate) fn identify(principal: &Principal<'_>, edits: &mut Vec<HeaderEdit>) {
     for (header, value) in &principal.session.headers {
-        edits.retain(|edit| edit.name() != header);
-        edits.push(HeaderEdit::Set(header.clone().into(), value.clone().into()));
+        edits.retain(|edit| edit.name() != &**header);
+        edits.push(HeaderEdit::Set(header.clone(), value.clone()));
     }
 }

@@ -9,6 +9,7 @@ use super::decode::{
 use super::error::Path;
 use super::node::Node;
 use crate::secret::{Secret, SecretLookup, SecretSource};
+use crate::text::Text;
 use crate::token::{Algorithm, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
 
 /// How an environment variable spells a secret.
@@ -305,7 +306,7 @@ fn from_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     Some(Place::Header { name: name?, value_prefix })
 }
 
-fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(crate::token::ClaimPath, String)> {
+fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(crate::token::ClaimPath, Text)> {
     let mut fields = Fields::of(node, path, findings)?;
     let claim = fields.required("claim", "name the claim, such as [sub]", findings);
     let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));
@@ -325,5 +326,5 @@ fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
         Some(name)
     });
     fields.finish(findings);
-    Some((claim?, header?))
+    Some((claim?, header?.into()))
 }

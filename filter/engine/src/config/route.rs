@@ -1,7 +1,5 @@
 //! `roles` and `routes`.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
 use super::decode::{
@@ -10,7 +8,7 @@ use super::decode::{
 use super::error::Path;
 use super::node::{Node, NodeValue};
 use super::response;
-use crate::authz::{Condition, Operand, Owner, Reach, Requirement, RoleRights, Test};
+use crate::authz::{Condition, Operand, Owner, Reach, Requirement, RoleRights, RoleTable, Test};
 use crate::cors::CorsPolicy;
 use crate::headers::SecurityHeaders;
 use crate::ip::{Cidr, CidrError, IpRule};
@@ -47,12 +45,12 @@ pub(crate) fn mode(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
 }
 
 /// `roles`.
-pub(crate) fn roles(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<HashMap<String, RoleRights>> {
+pub(crate) fn roles(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<RoleTable> {
     let NodeValue::Map(members) = &node.value else {
         wrong_kind(node, path, "a mapping of roles", findings);
         return None;
     };
-    let mut table = HashMap::new();
+    let mut table = RoleTable::default();
     for (key, node) in members {
         let path = path.field(&key.name);
         let Some(mut fields) = Fields::of(node, &path, findings) else { continue };
