@@ -31,8 +31,8 @@ impl Default for CacheLimits {
 #[derive(Debug)]
 pub struct TokenCache {
     limits: CacheLimits,
-    /// Token to slot.
-    index: FixedMap<Rc<str>, usize>,
+    /// The slot of a tag. Two tokens of one tag share it, the later in the place of the earlier.
+    index: FixedMap<u64, usize>,
     slots: Vec<Slot>,
     hand: usize,
     bytes: usize,
@@ -42,7 +42,7 @@ pub struct TokenCache {
 
 #[derive(Debug)]
 struct Slot {
-    token: Rc<str>,
+    token: String,
     source: usize,
     session: Rc<Session>,
     used: bool,
@@ -62,8 +62,8 @@ impl TokenCache {
 
     /// A token that was verified when it came from the same place. Its dates are the caller's to check again.
     pub(crate) fn get(&mut self, source: usize, token: &str) -> Option<Rc<Session>> {
-        let slot =
-            self.index.get(token).and_then(|slot| self.slots.get_mut(*slot)).filter(|slot| slot.source == source);
+        let slot = self.index.get(&tag(token)).and_then(|slot| self.slots.get_mut(*slot));
+        let slot = slot.filter(|slot| slot.source == source && slot.token == token);
         let Some(slot) = slot else {
             self.misses = self.misses.saturating_add(1);
             return None;
@@ -76,21 +76,24 @@ impl TokenCache {
     /// Keeps a token that was just verified.
     pub(crate) fn insert(&mut self, source: usize, token: &str, session: Rc<Session>) {
         let cost = cost(token);
-        if self.limits.max_entries == 0 || cost > self.limits.max_bytes || self.index.contains_key(token) {
+        if self.limits.max_entries == 0 || cost > self.limits.max_bytes {
             return;
+        }
+        if let Some(slot) = self.index.get(&tag(token)).copied() {
+            self.free(slot);
         }
         while self.slots.len() >= self.limits.max_entries || self.bytes.saturating_add(cost) > self.limits.max_bytes {
             self.evict();
         }
-        let token: Rc<str> = token.into();
-        self.index.insert(Rc::clone(&token), self.slots.len());
-        self.slots.push(Slot { token, source, session, used: false });
+        self.index.insert(tag(token), self.slots.len());
+        self.slots.push(Slot { token: token.to_owned(), source, session, used: false });
         self.bytes = self.bytes.saturating_add(cost);
     }
 
     /// Forgets a token, such as one that has expired.
     pub(crate) fn remove(&mut self, token: &str) {
-        if let Some(slot) = self.index.get(token).copied() {
+        let slot = self.index.get(&tag(token)).copied();
+        if let Some(slot) = slot.filter(|slot| self.slots.get(*slot).is_some_and(|slot| slot.token == token)) {
             self.free(slot);
         }
     }
@@ -116,12 +119,18 @@ impl TokenCache {
             return;
         }
         let gone = self.slots.swap_remove(slot);
-        self.index.remove(&gone.token);
+        self.index.remove(&tag(&gone.token));
         self.bytes = self.bytes.saturating_sub(cost(&gone.token));
         if let Some(moved) = self.slots.get(slot) {
-            self.index.insert(Rc::clone(&moved.token), slot);
+            self.index.insert(tag(&moved.token), slot);
         }
     }
+}
+
+/// The last eight characters of a token: a part of its signature, which nobody chooses. Only says where to look; what is
+/// found there is compared whole.
+fn tag(token: &str) -> u64 {
+    token.bytes().rev().take(8).fold(0, |tag, byte| tag << 8 | u64::from(byte))
 }
 
 /// A session's strings are all parts of its token, most of them twice: as claims and as headers or roles.

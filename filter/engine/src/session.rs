@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::audit::mask;
+use crate::audit::{escape, mask};
 use crate::authz::scalar_text;
 use crate::pipeline::short_digest;
 use crate::text::Header;
@@ -29,12 +29,12 @@ pub(crate) struct Session {
 /// What records may say of a caller.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecordedIdentity {
-    /// The subject, masked where need be.
+    /// The subject, masked where need be, escaped for JSON.
     pub(crate) user_id: Option<String>,
     pub(crate) user_id_masked: bool,
     /// The first role that the policy knows.
     pub(crate) role: Option<Rc<str>>,
-    /// The id of the key that verified the token: one of the policy's own.
+    /// The id of the key that verified the token: one of the policy's own. Escaped for JSON.
     pub(crate) kid: Option<String>,
     /// A short digest of `jti`.
     pub(crate) token_id: Option<String>,
@@ -55,14 +55,14 @@ impl Session {
             .collect();
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
         let (user_id, user_id_masked) = match text("sub").map(mask) {
-            Some((value, masked)) => (Some(value), masked),
+            Some((value, masked)) => (Some(escape(&value)), masked),
             None => (None, false),
         };
         let record = RecordedIdentity {
             user_id,
             user_id_masked,
             role: roles.iter().find(|role| known_roles.iter().any(|known| **known == ***role)).cloned(),
-            kid,
+            kid: kid.as_deref().map(escape),
             token_id: text("jti").map(short_digest),
         };
         Self { provider: index, roles, headers, record, claims, times }

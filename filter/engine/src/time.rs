@@ -43,25 +43,19 @@ impl UnixTime {
         let seconds = self.0.div_euclid(MILLIS_PER_SECOND);
         let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
         let second = seconds.rem_euclid(SECONDS_PER_DAY);
-        let mut out = String::with_capacity(24);
         // By hand, not by `format!`: this is on the way of every request.
-        for (value, digits, after) in [
-            (year.clamp(0, 9999), 1000, '-'),
-            (month, 10, '-'),
-            (day, 10, 'T'),
-            (second / 3600, 10, ':'),
-            (second / 60 % 60, 10, ':'),
-            (second % 60, 10, '.'),
-            (self.0.rem_euclid(MILLIS_PER_SECOND), 100, 'Z'),
-        ] {
-            let mut divisor = digits;
-            while divisor > 0 {
-                out.push(char::from(b'0' + u8::try_from(value / divisor % 10).unwrap_or_default()));
-                divisor /= 10;
-            }
-            out.push(after);
-        }
-        out
+        let digit = |value: i64, divisor: i64| b'0' + u8::try_from(value / divisor % 10).unwrap_or_default();
+        let two = |value: i64| [digit(value, 10), digit(value, 1)];
+        let (millis, year) = (self.0.rem_euclid(MILLIS_PER_SECOND), year.clamp(0, 9999));
+        let ([y1, y2], [y3, y4]) = (two(year / 100), two(year % 100));
+        let ([m1, m2], [d1, d2]) = (two(month), two(day));
+        let ([h1, h2], [n1, n2], [s1, s2]) = (two(second / 3600), two(second / 60 % 60), two(second % 60));
+        let [f1, f2, f3] = [digit(millis, 100), digit(millis, 10), digit(millis, 1)];
+        let text = [
+            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', f1, f2, f3,
+            b'Z',
+        ];
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
     }
 }
 

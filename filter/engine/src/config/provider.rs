@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::decode::{
-    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, non_empty, owned, text,
+    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, name_of, non_empty, owned,
+    text,
 };
 use super::error::Path;
 use super::node::Node;
@@ -43,7 +44,7 @@ pub(crate) fn provider(
 ) -> Option<(Provider, Vec<Place>)> {
     let mut fields = Fields::of(node, path, findings)?;
     let name = fields.required("name", "give the provider a name", findings);
-    let name = name.and_then(|node| owned(node, &path.field("name"), findings));
+    let name = name.and_then(|node| name_of(node, &path.field("name"), findings));
     let issuer = fields.read("issuer", findings, owned);
     let audiences = fields.read("audiences", findings, |node, path, findings| {
         non_empty(node, path, findings, "list the audiences, or leave the field out", owned)
