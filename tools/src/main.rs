@@ -2,12 +2,14 @@
 
 mod cli;
 mod command;
+mod document;
 mod exit;
 mod input;
 mod password;
 mod signing;
 mod terminal;
 mod time;
+mod yaml;
 
 use std::process::ExitCode;
 
