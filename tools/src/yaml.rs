@@ -64,6 +64,13 @@ struct Built {
     height: usize,
 }
 
+/// A value before it has a line.
+struct Content {
+    value: NodeValue,
+    size: usize,
+    height: usize,
+}
+
 impl Builder {
     fn stream(&mut self, events: &mut Events<'_>) -> Result<Node, SyntaxError> {
         let mut document = None;
@@ -86,22 +93,22 @@ impl Builder {
         span: Span,
         depth: usize,
     ) -> Result<Built, SyntaxError> {
-        let (anchor, value, size, height) = match event {
+        let (anchor, Content { value, size, height }) = match event {
             Event::Alias(anchor) => return self.alias(anchor, span, depth),
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
                 let value = scalar::resolve(&text, plain, tag.as_deref()).map_err(|message| error(span, &message))?;
-                (anchor, value, 1, 0)
+                (anchor, Content { value, size: 1, height: 0 })
             }
             Event::SequenceStart(anchor, tag) => {
                 check_tag(tag.as_deref(), "seq", span)?;
-                let (items, size, height) = self.sequence(events, below(depth, span)?)?;
-                (anchor, NodeValue::Seq(items), size, height)
+                let content = self.sequence(events, below(depth, span)?)?;
+                (anchor, content)
             }
             Event::MappingStart(anchor, tag) => {
                 check_tag(tag.as_deref(), "map", span)?;
-                let (members, size, height) = self.mapping(events, below(depth, span)?)?;
-                (anchor, NodeValue::Map(members), size, height)
+                let content = self.mapping(events, below(depth, span)?)?;
+                (anchor, content)
             }
             _ => return Err(error(span, "expected a value here")),
         };
@@ -110,12 +117,12 @@ impl Builder {
         Ok(built)
     }
 
-    fn sequence(&mut self, events: &mut Events<'_>, depth: usize) -> Result<(Vec<Node>, usize, usize), SyntaxError> {
+    fn sequence(&mut self, events: &mut Events<'_>, depth: usize) -> Result<Content, SyntaxError> {
         let (mut items, mut size, mut height) = (Vec::new(), 1_usize, 1);
         loop {
             let (event, span) = next(events)?;
             if event == Event::SequenceEnd {
-                return Ok((items, size, height));
+                return Ok(Content { value: NodeValue::Seq(items), size, height });
             }
             let item = self.node(events, event, span, depth)?;
             size = size.saturating_add(item.size);
@@ -124,16 +131,12 @@ impl Builder {
         }
     }
 
-    fn mapping(
-        &mut self,
-        events: &mut Events<'_>,
-        depth: usize,
-    ) -> Result<(Vec<(Key, Node)>, usize, usize), SyntaxError> {
+    fn mapping(&mut self, events: &mut Events<'_>, depth: usize) -> Result<Content, SyntaxError> {
         let (mut members, mut size, mut height) = (Vec::new(), 1_usize, 1);
         loop {
             let (event, span) = next(events)?;
             if event == Event::MappingEnd {
-                return Ok((members, size, height));
+                return Ok(Content { value: NodeValue::Map(members), size, height });
             }
             let key = self.key(event, span)?;
             let (event, span) = next(events)?;

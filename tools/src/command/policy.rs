@@ -4,6 +4,9 @@ use crate::cli::PolicyCommand;
 use crate::exit::{Exit, Failure};
 use crate::terminal::Terminal;
 
+#[cfg(test)]
+mod tests;
+
 /// The JSON Schema of policies.
 const SCHEMA: &str = include_str!("../policy.schema.json");
 
