@@ -15,6 +15,9 @@ pub use policy::PolicyCommand;
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand};
 
+#[cfg(test)]
+mod tests;
+
 const EXAMPLES: &str = "\
 Examples:
   Check a policy before it is loaded:

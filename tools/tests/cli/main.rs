@@ -1,0 +1,19 @@
+//! The command line, driven through the built binary.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod argon2;
+mod fixtures;
+mod password;
+mod policy;
+mod secret;
+mod support;
+mod surface;
+mod token;
