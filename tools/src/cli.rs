@@ -11,9 +11,9 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use password::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
-pub use policy::PolicyCommand;
+pub use policy::{CheckArgs, CheckFormat, ExplainArgs, PolicyCommand, parse_header};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
-pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand};
+pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
 
 #[cfg(test)]
 mod tests;

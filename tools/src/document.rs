@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use portcullis_engine::config::Node;
+use portcullis_engine::config::{Node, PolicyError};
+use portcullis_engine::{Policy, Secret, SecretLookup};
 
+use crate::diagnostic::{self, Severity};
 use crate::exit::Failure;
 use crate::input;
+use crate::terminal::Terminal;
 use crate::yaml::{self, SyntaxError};
 
 /// A file that was read: its text, for showing where a mistake is, and its tree if it has one.
@@ -28,6 +31,52 @@ impl Document {
         let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
         Ok(Self { name, node: parse(&text, is_json), text })
+    }
+
+    /// Compiles the policy, with the secrets of this environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn compile(&self) -> Result<Policy, Vec<PolicyError>> {
+        match &self.node {
+            Ok(node) => Policy::compile(node, &environment),
+            Err(SyntaxError { line, message }) => Err(vec![PolicyError {
+                path: String::new(),
+                line: *line,
+                message: message.clone(),
+                remedy: "correct the text; nothing else was checked".to_owned(),
+            }]),
+        }
+    }
+
+    /// Compiles the policy for a command that needs a good one. What is wrong with it, and what may be, goes to
+    /// standard error.
+    ///
+    /// # Errors
+    /// It is not valid.
+    pub fn policy(&self, terminal: &mut Terminal) -> Result<Policy, Failure> {
+        let (policy, severity, findings) = match self.compile() {
+            Ok(policy) => {
+                let warnings = policy.warnings().to_vec();
+                (Some(policy), Severity::Warning, warnings)
+            }
+            Err(errors) => (None, Severity::Error, errors),
+        };
+        for finding in &findings {
+            terminal.say(diagnostic::human(self, severity, finding, terminal.err_palette));
+        }
+        policy.ok_or_else(|| {
+            Failure::invalid(format!("{} is not a valid policy", self.name))
+                .remedy("correct what is listed above; `portcullis policy check` lists it again")
+        })
+    }
+}
+
+/// A secret of this environment. One that is not set is unknown rather than missing: it may well be set in the plugin's.
+fn environment(name: &str) -> SecretLookup {
+    match std::env::var_os(name) {
+        Some(value) => SecretLookup::Value(Secret::new(value.into_encoded_bytes())),
+        None => SecretLookup::Unknown,
     }
 }
 

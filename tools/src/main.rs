@@ -2,6 +2,7 @@
 
 mod cli;
 mod command;
+mod diagnostic;
 mod document;
 mod exit;
 mod input;

@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clap::ValueEnum;
 use jwt_simple::algorithms::{RS256KeyPair, RSAKeyPairLike};
 use p256::ecdsa::signature::Signer as _;
+use portcullis_engine::token::Algorithm;
 use serde_json::{Map, Value};
 use superboring::hash::MessageDigest;
 use superboring::pkey::{PKey, Private};
@@ -16,69 +16,6 @@ use crate::input::Secret;
 
 #[cfg(test)]
 mod tests;
-
-/// The signature algorithms of RFC 7518 section 3.1 and RFC 8037 section 3.1 that the filter verifies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Algorithm {
-    #[value(name = "HS256")]
-    Hs256,
-    #[value(name = "HS384")]
-    Hs384,
-    #[value(name = "HS512")]
-    Hs512,
-    #[value(name = "RS256")]
-    Rs256,
-    #[value(name = "RS384")]
-    Rs384,
-    #[value(name = "RS512")]
-    Rs512,
-    #[value(name = "PS256")]
-    Ps256,
-    #[value(name = "PS384")]
-    Ps384,
-    #[value(name = "PS512")]
-    Ps512,
-    #[value(name = "ES256")]
-    Es256,
-    #[value(name = "ES384")]
-    Es384,
-    #[value(name = "ES512")]
-    Es512,
-    #[value(name = "EdDSA")]
-    EdDsa,
-}
-
-impl Algorithm {
-    /// The registered name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
-    /// RFC 7518 section 3.2: a key of the size of the hash output or larger. `None` where there is no secret.
-    const fn min_secret_bytes(self) -> Option<usize> {
-        match self {
-            Self::Hs256 => Some(32),
-            Self::Hs384 => Some(48),
-            Self::Hs512 => Some(64),
-            _ => None,
-        }
-    }
-}
 
 /// A key to sign with.
 pub enum SigningKey {
@@ -152,12 +89,12 @@ impl SigningKey {
     const fn algorithms(&self) -> &'static [Algorithm] {
         use Algorithm as A;
         match self {
-            Self::Hmac(_) => &[A::Hs256, A::Hs384, A::Hs512],
-            Self::Rsa(_) => &[A::Rs256, A::Rs384, A::Rs512, A::Ps256, A::Ps384, A::Ps512],
-            Self::P256(_) => &[A::Es256],
-            Self::P384(_) => &[A::Es384],
-            Self::P521(_) => &[A::Es512],
-            Self::Ed25519(_) => &[A::EdDsa],
+            Self::Hmac(_) => &[A::HS256, A::HS384, A::HS512],
+            Self::Rsa(_) => &[A::RS256, A::RS384, A::RS512, A::PS256, A::PS384, A::PS512],
+            Self::P256(_) => &[A::ES256],
+            Self::P384(_) => &[A::ES384],
+            Self::P521(_) => &[A::ES512],
+            Self::Ed25519(_) => &[A::EdDSA],
         }
     }
 
@@ -168,7 +105,7 @@ impl SigningKey {
     pub fn algorithm(&self, wanted: Option<Algorithm>) -> Result<Algorithm, Failure> {
         let possible = self.algorithms();
         let algorithm = match wanted {
-            None => possible.first().copied().unwrap_or(Algorithm::Hs256),
+            None => possible.first().copied().unwrap_or(Algorithm::HS256),
             Some(wanted) if possible.contains(&wanted) => wanted,
             Some(wanted) => {
                 let names: Vec<_> = possible.iter().map(|algorithm| algorithm.name()).collect();
@@ -176,16 +113,8 @@ impl SigningKey {
                     .remedy(format!("it can sign with {}", names.join(", "))));
             }
         };
-        if let (Self::Hmac(secret), Some(min)) = (self, algorithm.min_secret_bytes())
-            && secret.expose().len() < min
-        {
-            let bits = if min > 32 { " --bits 512" } else { "" };
-            return Err(Failure::invalid(format!(
-                "the secret has {} bytes and {} needs at least {min}",
-                secret.expose().len(),
-                algorithm.name()
-            ))
-            .remedy(format!("make one with: portcullis secret generate{bits}")));
+        if let Self::Hmac(secret) = self {
+            check_secret(secret, algorithm)?;
         }
         Ok(algorithm)
     }
@@ -212,11 +141,25 @@ impl SigningKey {
     }
 }
 
+/// RFC 7518 section 3.2: a key of the size of the hash output or larger.
+///
+/// # Errors
+/// The secret is shorter.
+pub fn check_secret(secret: &Secret, algorithm: Algorithm) -> Result<(), Failure> {
+    let (bytes, min) = (secret.expose().len(), algorithm.min_secret_bytes());
+    if bytes >= min {
+        return Ok(());
+    }
+    let bits = if min > 32 { " --bits 512" } else { "" };
+    Err(Failure::invalid(format!("the secret has {bytes} bytes and {algorithm} needs at least {min}"))
+        .remedy(format!("make one with: portcullis secret generate{bits}")))
+}
+
 fn hmac(algorithm: Algorithm, secret: &Secret, input: &[u8]) -> Vec<u8> {
     let key = secret.expose();
     match algorithm {
-        Algorithm::Hs384 => hmac_sha512::sha384::HMAC::mac(input, key).to_vec(),
-        Algorithm::Hs512 => hmac_sha512::HMAC::mac(input, key).to_vec(),
+        Algorithm::HS384 => hmac_sha512::sha384::HMAC::mac(input, key).to_vec(),
+        Algorithm::HS512 => hmac_sha512::HMAC::mac(input, key).to_vec(),
         _ => hmac_sha256::HMAC::mac(input, key).to_vec(),
     }
 }
@@ -224,11 +167,11 @@ fn hmac(algorithm: Algorithm, secret: &Secret, input: &[u8]) -> Vec<u8> {
 fn rsa(algorithm: Algorithm, key: &PKey<Private>, input: &[u8]) -> Result<Vec<u8>, superboring::error::ErrorStack> {
     use Algorithm as A;
     let (digest, padding) = match algorithm {
-        A::Rs384 => (MessageDigest::sha384(), Padding::PKCS1),
-        A::Rs512 => (MessageDigest::sha512(), Padding::PKCS1),
-        A::Ps256 => (MessageDigest::sha256(), Padding::PKCS1_PSS),
-        A::Ps384 => (MessageDigest::sha384(), Padding::PKCS1_PSS),
-        A::Ps512 => (MessageDigest::sha512(), Padding::PKCS1_PSS),
+        A::RS384 => (MessageDigest::sha384(), Padding::PKCS1),
+        A::RS512 => (MessageDigest::sha512(), Padding::PKCS1),
+        A::PS256 => (MessageDigest::sha256(), Padding::PKCS1_PSS),
+        A::PS384 => (MessageDigest::sha384(), Padding::PKCS1_PSS),
+        A::PS512 => (MessageDigest::sha512(), Padding::PKCS1_PSS),
         _ => (MessageDigest::sha256(), Padding::PKCS1),
     };
     let mut signer = Signer::new(digest, key)?;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use portcullis_engine::UnixTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -23,6 +24,14 @@ pub fn now() -> i64 {
         .ok()
         .and_then(|since| i64::try_from(since.as_secs()).ok())
         .unwrap_or_default()
+}
+
+/// The system's clock to the millisecond, as the engine takes it.
+#[must_use]
+pub fn now_precise() -> UnixTime {
+    let millis =
+        SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_millis()).ok());
+    UnixTime::from_millis(millis.unwrap_or_default())
 }
 
 /// Reads a duration as a policy writes it: `30s`, `15m`, `24h`, `730d`; `250ms` too.

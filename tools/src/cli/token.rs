@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
+use portcullis_engine::token::Algorithm;
 
-use crate::signing::Algorithm;
 use crate::time::{parse_duration, parse_moment};
 
 /// Commands under `token`.
@@ -17,6 +18,9 @@ pub enum TokenCommand {
     /// Show what a token says, without verifying it.
     #[command(long_about = INSPECT_ABOUT, after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
+    /// Say whether a token is valid, as the filter would.
+    #[command(long_about = VERIFY_ABOUT, after_help = VERIFY_EXAMPLES)]
+    Verify(Box<VerifyArgs>),
 }
 
 const ISSUE_ABOUT: &str = "\
@@ -74,7 +78,7 @@ pub struct IssueArgs {
     #[arg(long, value_name = "KID")]
     pub kid: Option<String>,
     /// The signature algorithm [default: HS256 for a secret, else what fits the key]
-    #[arg(long, value_enum, ignore_case = true)]
+    #[arg(long, value_parser = algorithms())]
     pub algorithm: Option<Algorithm>,
     /// Issue as if it were this time: seconds since 1970, or RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
@@ -108,6 +112,12 @@ pub enum SecretEncoding {
     Base64url,
     /// The bytes that the text is the hexadecimal of.
     Hex,
+}
+
+/// The registered names of the algorithms the engine verifies; case matters in them (RFC 7515 section 4.1.1).
+fn algorithms() -> impl TypedValueParser<Value = Algorithm> {
+    PossibleValuesParser::new(Algorithm::ALL.iter().map(|algorithm| algorithm.name()))
+        .try_map(|name| Algorithm::from_name(&name).ok_or("no such algorithm"))
 }
 
 /// RFC 7519 section 4 leaves a repeated claim open; it is refused where the claims come together.
@@ -144,4 +154,94 @@ pub struct InspectArgs {
     /// Print a JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+const VERIFY_ABOUT: &str = "\
+Say whether a token is valid, with the filter's own code: the claims and exit code 0 if it is, the reason and exit \
+code 1 if it is not. The token is read from standard input or a file.
+
+With --policy, the policy says everything. With --jwks or a secret, the options do: a token without `exp` is refused, \
+clocks may not differ at all, any algorithm that fits the key is allowed, and issuer and audience are only looked at \
+when they are named here.";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  As the filter would under a policy:
+    portcullis token verify --policy policy.yaml --file token.jwt
+
+  With public keys, for one audience, as of yesterday:
+    portcullis token verify --jwks jwks.json --audience portcullis-demo --at 2026-11-23T12:00:00Z --file token.jwt
+
+  With a shared secret:
+    portcullis token issue --sub alice --secret-env SECRET_KEY | portcullis token verify --secret-env SECRET_KEY";
+
+/// Options of `token verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// What to verify with.
+    #[command(flatten)]
+    pub trust: TrustInput,
+    /// What the text of the secret stands for.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = SecretEncoding::Raw,
+        value_name = "ENCODING",
+        conflicts_with_all = ["policy", "jwks"]
+    )]
+    pub secret_encoding: SecretEncoding,
+    /// An algorithm to allow. Can be repeated [default: HS256 for a secret, else any that fits a key]
+    #[arg(long, value_parser = algorithms(), conflicts_with = "policy")]
+    pub algorithm: Vec<Algorithm>,
+    /// An audience to accept; the token must be for one of them. Can be repeated.
+    #[arg(long, value_name = "AUDIENCE", conflicts_with_all = ["policy", "signature_only"])]
+    pub audience: Vec<String>,
+    /// The issuer that the token must be from.
+    #[arg(long, value_name = "ISSUER", conflicts_with_all = ["policy", "signature_only"])]
+    pub issuer: Option<String>,
+    /// How far clocks may differ, such as `30s`.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "0s",
+        value_parser = parse_duration,
+        conflicts_with_all = ["policy", "signature_only"]
+    )]
+    pub clock_skew: Duration,
+    /// Accept a token without `exp`.
+    #[arg(long, conflicts_with_all = ["policy", "signature_only"])]
+    pub allow_missing_exp: bool,
+    /// Accept secrets shorter than the hash; for old test vectors, never for tokens in use.
+    #[arg(long, conflicts_with = "policy")]
+    pub allow_short_keys: bool,
+    /// Check nothing but the signature, whatever the payload is, and print the payload.
+    #[arg(long, conflicts_with_all = ["policy", "at"])]
+    pub signature_only: bool,
+    /// Verify as if it were this time: seconds since 1970, or RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub at: Option<i64>,
+    /// Read the token from this file instead of standard input.
+    #[arg(long, visible_alias = "token-file", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Print a JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `token verify` trusts: exactly one of four.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct TrustInput {
+    /// Verify under this policy, with the secrets it names taken from the environment.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Verify with the keys of this JSON Web Key Set.
+    #[arg(long, value_name = "FILE")]
+    pub jwks: Option<PathBuf>,
+    /// Verify with the secret in this environment variable.
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Option<String>,
+    /// Verify with the secret in this file; one line break at its end is not part of the secret.
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
 }

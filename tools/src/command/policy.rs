@@ -1,5 +1,8 @@
 //! `portcullis policy`.
 
+mod check;
+mod explain;
+
 use crate::cli::PolicyCommand;
 use crate::exit::{Exit, Failure};
 use crate::terminal::Terminal;
@@ -16,6 +19,8 @@ const SCHEMA: &str = include_str!("../policy.schema.json");
 /// Why it could not do its work.
 pub fn run(command: &PolicyCommand, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match command {
+        PolicyCommand::Check(args) => check::run(args, terminal),
+        PolicyCommand::Explain(args) => explain::run(args, terminal),
         PolicyCommand::Schema => {
             terminal.write(SCHEMA.as_bytes())?;
             Ok(Exit::Good)

@@ -5,7 +5,9 @@ use p521::ecdsa::signature::Verifier as _;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::{Algorithm, SigningKey, sign};
+use portcullis_engine::token::Algorithm;
+
+use super::{SigningKey, sign};
 use crate::exit::Exit;
 use crate::input::Secret;
 
@@ -42,25 +44,25 @@ fn jwt_simple_verifies_what_is_signed() {
             verified(&token, $public.verify_token(&token, None));
         };
     }
-    check!(hmac(SECRET), Hs256, HS256Key::from_bytes(SECRET));
-    check!(hmac(SECRET), Hs384, HS384Key::from_bytes(SECRET));
-    check!(hmac(SECRET), Hs512, HS512Key::from_bytes(SECRET));
+    check!(hmac(SECRET), HS256, HS256Key::from_bytes(SECRET));
+    check!(hmac(SECRET), HS384, HS384Key::from_bytes(SECRET));
+    check!(hmac(SECRET), HS512, HS512Key::from_bytes(SECRET));
     let key = |pem| SigningKey::from_pem(pem, "key").unwrap();
-    check!(key(RSA), Rs256, RS256KeyPair::from_pem(RSA).unwrap().public_key());
-    check!(key(RSA), Rs384, RS384KeyPair::from_pem(RSA).unwrap().public_key());
-    check!(key(RSA), Rs512, RS512KeyPair::from_pem(RSA).unwrap().public_key());
-    check!(key(RSA), Ps256, PS256KeyPair::from_pem(RSA).unwrap().public_key());
-    check!(key(RSA), Ps384, PS384KeyPair::from_pem(RSA).unwrap().public_key());
-    check!(key(RSA), Ps512, PS512KeyPair::from_pem(RSA).unwrap().public_key());
-    check!(key(P256), Es256, ES256KeyPair::from_pem(P256).unwrap().public_key());
-    check!(key(P384), Es384, ES384KeyPair::from_pem(P384).unwrap().public_key());
-    check!(key(ED25519), EdDsa, Ed25519KeyPair::from_pem(ED25519).unwrap().public_key());
+    check!(key(RSA), RS256, RS256KeyPair::from_pem(RSA).unwrap().public_key());
+    check!(key(RSA), RS384, RS384KeyPair::from_pem(RSA).unwrap().public_key());
+    check!(key(RSA), RS512, RS512KeyPair::from_pem(RSA).unwrap().public_key());
+    check!(key(RSA), PS256, PS256KeyPair::from_pem(RSA).unwrap().public_key());
+    check!(key(RSA), PS384, PS384KeyPair::from_pem(RSA).unwrap().public_key());
+    check!(key(RSA), PS512, PS512KeyPair::from_pem(RSA).unwrap().public_key());
+    check!(key(P256), ES256, ES256KeyPair::from_pem(P256).unwrap().public_key());
+    check!(key(P384), ES384, ES384KeyPair::from_pem(P384).unwrap().public_key());
+    check!(key(ED25519), EdDSA, Ed25519KeyPair::from_pem(ED25519).unwrap().public_key());
 }
 
 #[test]
 fn es512_signatures_verify() {
     use p256::pkcs8::DecodePrivateKey;
-    let token = token(&SigningKey::from_pem(P521, "key").unwrap(), Algorithm::Es512);
+    let token = token(&SigningKey::from_pem(P521, "key").unwrap(), Algorithm::ES512);
     let (input, signature) = token.rsplit_once('.').unwrap();
     let signature = p521::ecdsa::Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
     let key = p521::ecdsa::SigningKey::from_pkcs8_pem(P521).unwrap();
@@ -70,7 +72,7 @@ fn es512_signatures_verify() {
 /// The signature was computed with Python's `hmac`.
 #[test]
 fn a_token_is_the_same_every_time() {
-    let token = sign(&hmac(&[b'k'; 32]), Algorithm::Hs256, None, &claims()).unwrap().token;
+    let token = sign(&hmac(&[b'k'; 32]), Algorithm::HS256, None, &claims()).unwrap().token;
     assert_eq!(
         token,
         "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJuIjo5MDA3MTk5MjU0NzQwOTkzLCJzdWIiOiJhbGljZSJ9.\
@@ -81,22 +83,22 @@ fn a_token_is_the_same_every_time() {
 #[test]
 fn the_algorithm_follows_from_the_key() {
     for (key, wanted, expected) in [
-        (hmac(SECRET), None, Ok(Algorithm::Hs256)),
-        (hmac(SECRET), Some(Algorithm::Hs512), Ok(Algorithm::Hs512)),
-        (hmac(SECRET), Some(Algorithm::Rs256), Err(Exit::Usage)),
-        (hmac(&[0; 32]), None, Ok(Algorithm::Hs256)),
+        (hmac(SECRET), None, Ok(Algorithm::HS256)),
+        (hmac(SECRET), Some(Algorithm::HS512), Ok(Algorithm::HS512)),
+        (hmac(SECRET), Some(Algorithm::RS256), Err(Exit::Usage)),
+        (hmac(&[0; 32]), None, Ok(Algorithm::HS256)),
         (hmac(&[0; 31]), None, Err(Exit::Invalid)),
-        (hmac(&[0; 48]), Some(Algorithm::Hs384), Ok(Algorithm::Hs384)),
-        (hmac(&[0; 47]), Some(Algorithm::Hs384), Err(Exit::Invalid)),
-        (hmac(&[0; 63]), Some(Algorithm::Hs512), Err(Exit::Invalid)),
-        (SigningKey::from_pem(RSA, "key").unwrap(), None, Ok(Algorithm::Rs256)),
-        (SigningKey::from_pem(RSA, "key").unwrap(), Some(Algorithm::Ps384), Ok(Algorithm::Ps384)),
-        (SigningKey::from_pem(RSA, "key").unwrap(), Some(Algorithm::Hs256), Err(Exit::Usage)),
-        (SigningKey::from_pem(P256, "key").unwrap(), None, Ok(Algorithm::Es256)),
-        (SigningKey::from_pem(P256, "key").unwrap(), Some(Algorithm::Es384), Err(Exit::Usage)),
-        (SigningKey::from_pem(P384, "key").unwrap(), None, Ok(Algorithm::Es384)),
-        (SigningKey::from_pem(P521, "key").unwrap(), None, Ok(Algorithm::Es512)),
-        (SigningKey::from_pem(ED25519, "key").unwrap(), None, Ok(Algorithm::EdDsa)),
+        (hmac(&[0; 48]), Some(Algorithm::HS384), Ok(Algorithm::HS384)),
+        (hmac(&[0; 47]), Some(Algorithm::HS384), Err(Exit::Invalid)),
+        (hmac(&[0; 63]), Some(Algorithm::HS512), Err(Exit::Invalid)),
+        (SigningKey::from_pem(RSA, "key").unwrap(), None, Ok(Algorithm::RS256)),
+        (SigningKey::from_pem(RSA, "key").unwrap(), Some(Algorithm::PS384), Ok(Algorithm::PS384)),
+        (SigningKey::from_pem(RSA, "key").unwrap(), Some(Algorithm::HS256), Err(Exit::Usage)),
+        (SigningKey::from_pem(P256, "key").unwrap(), None, Ok(Algorithm::ES256)),
+        (SigningKey::from_pem(P256, "key").unwrap(), Some(Algorithm::ES384), Err(Exit::Usage)),
+        (SigningKey::from_pem(P384, "key").unwrap(), None, Ok(Algorithm::ES384)),
+        (SigningKey::from_pem(P521, "key").unwrap(), None, Ok(Algorithm::ES512)),
+        (SigningKey::from_pem(ED25519, "key").unwrap(), None, Ok(Algorithm::EdDSA)),
     ] {
         assert_eq!(key.algorithm(wanted).map_err(|failure| failure.exit), expected, "{wanted:?}");
     }

@@ -17,3 +17,4 @@ mod secret;
 mod support;
 mod surface;
 mod token;
+mod vectors;

@@ -96,7 +96,7 @@ fn private_keys_sign_with_what_fits_them() {
         assert_eq!(parts(issued["token"].as_str().unwrap()).2.len(), signature_bytes, "{algorithm}");
     }
     let rsa = key("rsa2048.pem");
-    assert_eq!(issue(&["--key", rsa.to_str().unwrap(), "--algorithm", "ps512"])["header"]["alg"], "PS512");
+    assert_eq!(issue(&["--key", rsa.to_str().unwrap(), "--algorithm", "PS512"])["header"]["alg"], "PS512");
     run(ISSUE.iter().chain(&["--key", rsa.to_str().unwrap(), "--algorithm", "HS256"]))
         .fails(2, "cannot sign with HS256");
     run(ISSUE.iter().chain(&["--key", key("rsa1024.pem").to_str().unwrap()])).fails(3, "2048 to 4096 bits");
@@ -150,4 +150,97 @@ fn inspect_is_not_fooled_by_what_a_token_says() {
         run_with(["token", "inspect"], text).fails(3, "not a JSON Web Token");
     }
     run(["token", "inspect", "--file", "no/such/file"]).fails(4, "cannot be read");
+}
+
+fn issued(args: &[&str]) -> String {
+    let start = ["token", "issue", "--sub", "alice", "--secret-env", "SECRET_KEY", "--at", "1750000000", "--no-jti"];
+    run(start.iter().chain(args)).ok()
+}
+
+const VERIFY: [&str; 4] = ["token", "verify", "--secret-env", "SECRET_KEY"];
+
+#[test]
+fn verify_prints_claims_or_the_reason() {
+    let token = issued(&[]);
+    let good = run_with(VERIFY.iter().chain(&["--at", "1750001799"]), format!("{token}\n"));
+    assert_eq!(good.stderr, "");
+    assert_eq!(good.json(), json!({"sub": "alice", "iat": 1_750_000_000, "exp": 1_750_001_800}));
+    let good = run_with(VERIFY.iter().chain(&["--json", "--at", "1750001799"]), &token).json();
+    assert_eq!((&good["valid"], &good["claims"]["sub"]), (&true.into(), &"alice".into()));
+
+    let bad = run_with(VERIFY.iter().chain(&["--at", "1750001800"]), &token);
+    assert_eq!((bad.code, bad.stdout.as_str()), (1, "token_expired\n"));
+    assert!(bad.stderr.starts_with("the token is refused: expired at"), "{bad:?}");
+    let bad = run_with(VERIFY.iter().chain(&["--json", "--at", "1750001800"]), &token);
+    let printed: Value = serde_json::from_str(&bad.stdout).unwrap();
+    assert_eq!((bad.code, &printed["valid"], &printed["reason"]), (1, &false.into(), &"token_expired".into()));
+    assert_eq!(run_with(VERIFY.iter().chain(&["--at", "1750001800", "--clock-skew", "1s"]), &token).code, 0);
+}
+
+#[test]
+fn verify_checks_what_it_is_asked_to() {
+    for (issue, verify, reason) in [
+        (&[][..], &[][..], None),
+        (&["--iss", "a"], &["--issuer", "a"], None),
+        (&["--iss", "a"], &["--issuer", "b"], Some("token_issuer")),
+        (&[], &["--issuer", "a"], Some("token_issuer")),
+        (&["--aud", "a"], &["--audience", "b", "--audience", "a"], None),
+        (&["--aud", "a"], &["--audience", "b"], Some("token_audience")),
+        (&[], &["--audience", "a"], Some("token_audience")),
+        (&["--algorithm", "HS512"], &[], Some("token_algorithm")),
+        (&["--algorithm", "HS512"], &["--algorithm", "HS512"], None),
+        (&["--claim", "nbf=1750000061"], &[], Some("token_not_yet_valid")),
+    ] {
+        let outcome = run_with(VERIFY.iter().chain(&["--at", "1750000060"]).chain(verify), issued(issue));
+        let expected = reason.map_or_else(|| outcome.stdout.clone(), |reason| format!("{reason}\n"));
+        assert_eq!((outcome.code, outcome.stdout), (i32::from(reason.is_some()), expected), "{issue:?} {verify:?}");
+    }
+    let noted = run_with(VERIFY.iter().chain(&["--at", "1750000060"]), issued(&["--aud", "a"]));
+    assert!(noted.stderr.starts_with("note: the token names an audience"), "{noted:?}");
+    noted.ok();
+
+    let mut other = issued(&[]);
+    other.truncate(other.len() - 4);
+    assert_eq!(run_with(VERIFY, format!("{other}AAAA")).stdout, "token_signature\n");
+    assert_eq!(run_with(VERIFY, "hello").stdout, "token_malformed\n");
+    assert_eq!(run_with(VERIFY, "").stdout, "token_malformed\n");
+}
+
+#[test]
+fn verify_takes_key_sets() {
+    let directory = directory("token_jwks");
+    let secret = URL_SAFE_NO_PAD.encode(SECRET);
+    let jwks =
+        json!({"keys": [{"kty": "oct", "kid": "k1", "k": secret}, {"kty": "oct", "kid": "k2", "k": "c2VjcmV0"}]});
+    let short = file(&directory, "short.json", &jwks.to_string());
+    let jwks = file(&directory, "jwks.json", &json!({"keys": [jwks["keys"][0]]}).to_string());
+    let verify = |jwks: &std::path::Path, args: &[&str]| {
+        let start = ["token", "verify", "--at", "1750000060", "--jwks", jwks.to_str().unwrap()];
+        run_with(start.iter().chain(args), issued(&["--kid", "k1"]))
+    };
+    assert_eq!(verify(&jwks, &["--json"]).json()["kid"], "k1");
+    assert_eq!(verify(&jwks, &["--algorithm", "HS512"]).stdout, "token_algorithm\n");
+    verify(&short, &[]).fails(3, "--allow-short-keys");
+    verify(&short, &["--allow-short-keys"]).ok();
+    verify(&file(&directory, "none.json", "[]"), &[]).fails(3, "RFC 7517");
+    verify(&directory.join("absent.json"), &[]).fails(4, "cannot be read");
+    verify(&jwks, &["--policy", "x"]).fails(2, "cannot be used with");
+}
+
+#[test]
+fn signature_only_looks_at_nothing_else() {
+    let signing_input =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode("no claims"));
+    let signature = URL_SAFE_NO_PAD.encode(hmac_sha256::HMAC::mac(&signing_input, SECRET));
+    let token = format!("{signing_input}.{signature}");
+    let outcome = run_with(VERIFY.iter().chain(&["--signature-only"]), &token);
+    assert_eq!(outcome.stdout, "no claims");
+    assert!(outcome.stderr.starts_with("note: only the signature was checked"), "{outcome:?}");
+    assert_eq!(run_with(VERIFY, &token).stdout, "token_malformed\n");
+    let json = run_with(VERIFY.iter().chain(&["--signature-only", "--json"]), &token).json();
+    assert_eq!(json["payload_base64url"], URL_SAFE_NO_PAD.encode("no claims"));
+    let other = run_with(VERIFY.iter().chain(&["--signature-only", "--algorithm", "HS384"]), &token);
+    assert_eq!((other.code, other.stdout.as_str()), (1, "token_algorithm\n"));
+    run(VERIFY.iter().chain(&["--signature-only", "--issuer", "x"])).fails(2, "cannot be used with");
+    run(VERIFY.iter().chain(&["--algorithm", "ES256"])).fails(2, "a secret cannot verify ES256");
 }

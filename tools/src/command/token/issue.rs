@@ -1,13 +1,11 @@
 //! `portcullis token issue`.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
-use zeroize::Zeroizing;
 
+use super::decode_secret;
 use crate::cli::{IssueArgs, KeyInput, SecretEncoding};
 use crate::exit::{Exit, Failure};
-use crate::input::{self, Secret};
+use crate::input;
 use crate::signing::{self, SigningKey};
 use crate::terminal::Terminal;
 use crate::time;
@@ -109,31 +107,8 @@ fn uuid_v4(bytes: [u8; 16]) -> String {
 fn read_key(input: &KeyInput, encoding: SecretEncoding) -> Result<SigningKey, Failure> {
     match (&input.key, &input.secret_env, &input.secret_file) {
         (Some(path), _, _) => SigningKey::from_pem(&input::read_text(path)?, &input::describe(path)),
-        (None, Some(name), _) => decode(input::secret_variable(name)?, encoding),
-        (None, None, Some(path)) => decode(input::secret_file(path)?, encoding),
+        (None, Some(name), _) => decode_secret(input::secret_variable(name)?, encoding).map(SigningKey::Hmac),
+        (None, None, Some(path)) => decode_secret(input::secret_file(path)?, encoding).map(SigningKey::Hmac),
         (None, None, None) => Err(Failure::usage("no key given").remedy("use --key, --secret-env or --secret-file")),
     }
-}
-
-fn decode(secret: Secret, encoding: SecretEncoding) -> Result<SigningKey, Failure> {
-    let text = secret.expose();
-    let (bytes, name) = match encoding {
-        SecretEncoding::Raw => return Ok(SigningKey::Hmac(secret)),
-        SecretEncoding::Base64url => (URL_SAFE_NO_PAD.decode(text).ok(), "unpadded base64url"),
-        SecretEncoding::Hex => (decode_hex(text), "hexadecimal"),
-    };
-    let bytes = bytes.ok_or_else(|| {
-        Failure::invalid(format!("the secret is not {name}"))
-            .remedy("to sign with its text as it is, say --secret-encoding raw")
-    })?;
-    Ok(SigningKey::Hmac(Secret::new(Zeroizing::new(bytes))))
-}
-
-fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
