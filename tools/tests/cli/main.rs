@@ -10,6 +10,7 @@
 )]
 
 mod argon2;
+mod docs;
 mod fixtures;
 mod password;
 mod policy;
