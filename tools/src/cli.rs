@@ -53,16 +53,16 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make secrets for signing tokens.
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand, arg_required_else_help = true, after_help = SECRET_EXAMPLES)]
     Secret(SecretCommand),
     /// Hash, verify and judge passwords.
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand, arg_required_else_help = true, after_help = PASSWORD_EXAMPLES)]
     Password(PasswordCommand),
     /// Issue, look into and verify JSON Web Tokens.
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand, arg_required_else_help = true, after_help = TOKEN_EXAMPLES)]
     Token(TokenCommand),
     /// Check and explain policies.
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand, arg_required_else_help = true, after_help = POLICY_EXAMPLES)]
     Policy(PolicyCommand),
     /// Print a completion script for a shell.
     #[command(after_help = COMPLETIONS_EXAMPLES)]
@@ -71,6 +71,26 @@ pub enum Command {
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArgs),
 }
+
+const SECRET_EXAMPLES: &str = "\
+Examples:
+  export SECRET_KEY=\"$(portcullis secret generate)\"";
+
+const PASSWORD_EXAMPLES: &str = "\
+Examples:
+  portcullis password hash > password.hash
+  portcullis password verify --hash-file password.hash";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  portcullis token issue --sub alice --role admin --secret-env SECRET_KEY > token.jwt
+  portcullis token inspect --file token.jwt
+  portcullis token verify --secret-env SECRET_KEY --file token.jwt";
+
+const POLICY_EXAMPLES: &str = "\
+Examples:
+  portcullis policy check policy.yaml
+  portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

@@ -99,7 +99,7 @@ pub fn secret_file(path: &Path) -> Result<Secret, Failure> {
 pub fn secret_variable(name: &str) -> Result<Secret, Failure> {
     let value = std::env::var_os(name).ok_or_else(|| {
         Failure::io(format!("environment variable `{name}` is not set"))
-            .remedy(format!("export it first, for example: export {name}=\"$(portcullis secret generate)\""))
+            .remedy("export it in this shell first, or check its name")
     })?;
     Ok(Secret::new(Zeroizing::new(value.into_encoded_bytes())))
 }

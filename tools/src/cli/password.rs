@@ -103,7 +103,8 @@ impl HashArgs {
 }
 
 const VERIFY_ABOUT: &str = "\
-Say whether a password is the one that was hashed: exit code 0 if it is, 1 if it is not, 3 if the hash is malformed.
+Say whether a password is the one that was hashed: exit code 0 if it is, 1 if it is not, 3 if the hash is malformed. \
+The password is one line of standard input, or is asked for when standard input is a terminal.
 
 Takes Argon2id, Argon2i and Argon2d hashes of versions 16 and 19, whoever made them. A hash that asks for more than \
 4 GiB of memory, or for 64 GiB to be filled in all its iterations, is refused like a malformed one: it may have been \
@@ -135,7 +136,8 @@ pub struct VerifyArgs {
 }
 
 const STRENGTH_ABOUT: &str = "\
-Estimate how hard a password is to guess, with zxcvbn; advice only: the exit code is 0 whatever it finds.
+Estimate how hard a password is to guess, with zxcvbn; advice only: the exit code is 0 whatever it finds. The password \
+is one line of standard input, or is asked for when standard input is a terminal.
 
 Only the first 100 characters are looked at. The password itself is never printed.";
 
