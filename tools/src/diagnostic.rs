@@ -66,7 +66,7 @@ pub fn human(document: &Document, severity: Severity, finding: &PolicyError, pal
 /// The line of the text that a finding is about, unless there may be a secret on it.
 fn source_line(document: &Document, number: u32, path: &str) -> Option<String> {
     let index = usize::try_from(number.checked_sub(1)?).ok()?;
-    let line = document.text.lines().nth(index)?;
+    let line = document.lines.get(index)?;
     let line = visible(&line.replace('\t', "    "));
     let shown = without_secrets(&line);
     let names_variable = ["env", "encoding"].iter().any(|member| value_start(&line, member).is_some());

@@ -11,12 +11,12 @@ use crate::input;
 use crate::terminal::Terminal;
 use crate::yaml::{self, SyntaxError};
 
-/// A file that was read: its text, for showing where a mistake is, and its tree if it has one.
+/// A file that was read: its lines, for showing where a mistake is, and its tree if it has one.
 pub struct Document {
     /// The name to show: the path, or `standard input`.
     pub name: String,
-    /// The text as it stands in the file.
-    pub text: String,
+    /// The lines of the text.
+    pub lines: Vec<String>,
     /// The tree, or why there is none.
     pub node: Result<Node, SyntaxError>,
 }
@@ -27,10 +27,10 @@ impl Document {
     /// # Errors
     /// It cannot be read, or is not UTF-8 text.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::mem::take(&mut *input::read_text(path)?);
+        let text = input::read_text(path)?;
         let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
-        Ok(Self { name, node: parse(&text, is_json), text })
+        Ok(Self { name, lines: text.lines().map(str::to_owned).collect(), node: parse(&text, is_json) })
     }
 
     /// Compiles the policy, with the secrets of this environment.

@@ -63,6 +63,18 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
         .map_err(|_| Failure::invalid(format!("{} is not UTF-8 text", describe(path))))
 }
 
+/// Refuses a command line on which more than one input is `-`: standard input can be read once.
+///
+/// # Errors
+/// There are two.
+pub fn once<'p>(paths: impl IntoIterator<Item = Option<&'p Path>>) -> Result<(), Failure> {
+    if paths.into_iter().flatten().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(Failure::usage("standard input cannot be read for two things at once")
+            .remedy("name a file for all but one of them"));
+    }
+    Ok(())
+}
+
 /// What to call an input in a message.
 #[must_use]
 pub fn describe(path: &Path) -> String {

@@ -79,10 +79,8 @@ fn verify(args: &VerifyArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
         (Some(text), _) => text.clone(),
         (None, path) => {
             let path = path.as_deref().unwrap_or(Path::new("-"));
-            if path.as_os_str() == "-" && args.input.file.is_none() && args.input.env.is_none() {
-                return Err(Failure::usage("standard input cannot hold both the hash and the password")
-                    .remedy("name a file for one of them, with --hash-file or --file"));
-            }
+            let password = args.input.file.as_deref().or(args.input.env.is_none().then_some(Path::new("-")));
+            input::once([Some(path), password])?;
             input::read_text(path)?.trim_end_matches(['\r', '\n']).to_owned()
         }
     };

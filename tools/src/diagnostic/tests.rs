@@ -5,7 +5,8 @@ use crate::document::Document;
 use crate::terminal::Palette;
 
 fn document(text: &str) -> Document {
-    Document { name: "policy.yaml".to_owned(), node: crate::yaml::parse("{}"), text: text.to_owned() }
+    let lines = text.lines().map(str::to_owned).collect();
+    Document { name: "policy.yaml".to_owned(), lines, node: crate::yaml::parse("{}") }
 }
 
 fn finding(path: &str, line: Option<u32>) -> PolicyError {

@@ -1,6 +1,7 @@
 //! Tables of cases from outside, and the reasoned exceptions from them.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -12,10 +13,15 @@ pub fn rows(table: &str) -> Option<Vec<Value>> {
         std::env::var_os("PORTCULLIS_FIXTURES").map_or_else(|| workspace().join("../shared/fixtures"), PathBuf::from);
     let path = root.join(table);
     let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("skipped: no {table}; set PORTCULLIS_FIXTURES to the folder of cases to run them");
+        say(&format!("skipped: no {table}; set PORTCULLIS_FIXTURES to the folder of cases to run them"));
         return None;
     };
     Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// Says something that is seen even when the test passes: the harness only captures the printing macros.
+fn say(line: &str) {
+    let _unseen = writeln!(std::io::stderr(), "{line}");
 }
 
 fn workspace() -> &'static Path {
@@ -77,7 +83,7 @@ impl Suite {
                 self.complaints.push(format!("{id} is an exception, but no such row ran"));
             }
         }
-        println!("{}: {} passed, {} excepted", self.name, self.passed, self.excepted);
+        say(&format!("{}: {} passed, {} excepted", self.name, self.passed, self.excepted));
         assert!(self.passed > 0, "{}: nothing passed", self.name);
         assert!(self.complaints.is_empty(), "{}:\n{}", self.name, self.complaints.join("\n"));
     }

@@ -66,7 +66,7 @@ fn verify_says_yes_no_or_that_the_hash_is_none() {
     let greedy = hash.replace("m=64", "m=4194305");
     run_with(["password", "verify", "--hash", &greedy], "x").fails(3, "excessive");
     run_with(["password", "verify"], "x").fails(2, "--hash");
-    run_with(["password", "verify", "--hash-file", "-"], "x").fails(2, "both the hash and the password");
+    run_with(["password", "verify", "--hash-file", "-"], "x").fails(2, "for two things at once");
 }
 
 #[test]

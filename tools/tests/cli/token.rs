@@ -241,6 +241,7 @@ fn signature_only_looks_at_nothing_else() {
     assert_eq!(json["payload_base64url"], URL_SAFE_NO_PAD.encode("no claims"));
     let other = run_with(VERIFY.iter().chain(&["--signature-only", "--algorithm", "HS384"]), &token);
     assert_eq!((other.code, other.stdout.as_str()), (1, "token_algorithm\n"));
+    run_with(["token", "verify", "--secret-file", "-"], &token).fails(2, "for two things at once");
     run(VERIFY.iter().chain(&["--signature-only", "--issuer", "x"])).fails(2, "cannot be used with");
     run(VERIFY.iter().chain(&["--algorithm", "ES256"])).fails(2, "a secret cannot verify ES256");
 }

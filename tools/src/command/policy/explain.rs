@@ -24,6 +24,7 @@ mod tests;
 /// # Errors
 /// The policy or the token cannot be read, or the policy is not valid.
 pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    input::once([Some(args.file.as_path()), args.token_file.as_deref(), args.header_file.as_deref()])?;
     let headers = headers(args)?;
     let policy = Document::read(&args.file)?.policy(terminal)?;
     let now = args.at.map_or_else(time::now_precise, UnixTime::from_seconds);

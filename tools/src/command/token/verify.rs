@@ -1,5 +1,7 @@
 //! `portcullis token verify`: the engine's own verification, and nothing of this command's.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_engine::UnixTime;
@@ -23,6 +25,9 @@ use crate::time;
 /// The token, the policy or the keys cannot be read or are not valid.
 pub fn run(args: &TokenVerifyArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let now = args.at.map_or_else(time::now_precise, UnixTime::from_seconds);
+    let token_file = Some(args.file.as_deref().unwrap_or(Path::new("-")));
+    let trust = &args.trust;
+    input::once([token_file, trust.policy.as_deref(), trust.jwks.as_deref(), trust.secret_file.as_deref()])?;
     if let Some(path) = &args.trust.policy {
         let policy = Document::read(path)?.policy(terminal)?;
         let token = input::token(args.file.as_deref())?;
