@@ -43,8 +43,8 @@ pub(crate) fn request_headers() -> Result<Vec<(String, Vec<u8>)>, Status> {
     hostcalls::get_map_bytes(MapType::HttpRequestHeaders)
 }
 
-pub(crate) fn response_header(name: &str) -> Option<Vec<u8>> {
-    hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten()
+pub(crate) fn response_headers() -> Result<Vec<(String, Vec<u8>)>, Status> {
+    hostcalls::get_map_bytes(MapType::HttpResponseHeaders)
 }
 
 pub(crate) fn edit_request(edits: &[HeaderEdit]) -> Result<(), Status> {
@@ -58,27 +58,13 @@ pub(crate) fn edit_response(edits: &[HeaderEdit]) -> Result<(), Status> {
 fn apply(map: MapType, edit: &HeaderEdit) -> Result<(), Status> {
     match edit {
         HeaderEdit::Set(name, value) => hostcalls::set_map_value(map, name, Some(value)),
-        HeaderEdit::SetIfAbsent(name, value) => match hostcalls::get_map_value_bytes(map, name)? {
-            Some(_) => Ok(()),
-            None => hostcalls::set_map_value(map, name, Some(value)),
-        },
+        HeaderEdit::Append(name, value) => hostcalls::add_map_value(map, name, value),
         HeaderEdit::Remove(name) => hostcalls::remove_map_value(map, name),
-        HeaderEdit::VaryOrigin => match hostcalls::get_map_value_bytes(map, "vary")? {
-            None => hostcalls::set_map_value(map, "vary", Some("Origin")),
-            Some(listed) if lists_origin(&listed) => Ok(()),
-            Some(_) => hostcalls::add_map_value(map, "vary", "Origin"),
-        },
     }
 }
 
-fn lists_origin(vary: &[u8]) -> bool {
-    vary.split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"))
-}
-
 pub(crate) fn reply(reply: &LocalReply) {
-    let headers = reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+    let headers = reply.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     // There is nothing left to do where even this fails: the request stays paused, and so is never let through.
     if let Err(status) = hostcalls::send_http_response(u32::from(reply.status), headers, Some(&reply.body)) {
         log::error!("cannot reply: {status:?}");

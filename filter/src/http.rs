@@ -14,17 +14,25 @@ pub(crate) struct Http {
     plugin: Option<Rc<Plugin>>,
     response: Option<ResponsePlan>,
     record: Option<AuditRecord>,
+    /// The status sent, as far as it passed through here.
+    status: Option<u16>,
     /// The response is our own, complete as it was sent.
     replied: bool,
 }
 
+fn status_of(headers: &portcullis_engine::Headers) -> Option<u16> {
+    let (_, value) = headers.iter().find(|(name, _)| name == ":status")?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
 impl Http {
     pub(crate) const fn new(plugin: Option<Rc<Plugin>>) -> Self {
-        Self { plugin, response: None, record: None, replied: false }
+        Self { plugin, response: None, record: None, status: None, replied: false }
     }
 
     fn reply(&mut self, reply: &portcullis_engine::LocalReply) -> Action {
         self.replied = true;
+        self.status = Some(reply.status);
         host::reply(reply);
         Action::Pause
     }
@@ -45,8 +53,11 @@ impl HttpContext for Http {
             Ok(headers) => headers,
             Err(status) => return self.fail("cannot read the request's headers", status),
         };
-        let verdict = plugin.policy.decide(&headers, &HostFacts, &mut ());
+        // One callback runs at a time, and the cache is held for the length of this one: it cannot be taken.
+        let Ok(mut cache) = plugin.cache.try_borrow_mut() else { return self.reply(&failure_reply(500)) };
+        let verdict = plugin.policy.decide(&headers, &HostFacts, &mut cache, &mut ());
         plugin.metrics.decided(verdict.decision);
+        plugin.metrics.cache_asked(cache.take_counts());
         self.response = Some(verdict.response);
         self.record = verdict.audit;
         match verdict.action {
@@ -63,16 +74,15 @@ impl HttpContext for Http {
             return Action::Continue;
         }
         let Some(plan) = &self.response else { return Action::Continue };
-        let status =
-            host::response_header(":status").and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok());
-        let retry_after = || host::response_header("retry-after").and_then(|value| String::from_utf8(value).ok());
-        let hidden = status
-            .filter(|status| *status >= 500)
-            .and_then(|status| plan.hide_upstream_error(status, retry_after().as_deref()));
-        if let Some(reply) = hidden {
+        let headers = match host::response_headers() {
+            Ok(headers) => headers,
+            Err(status) => return self.fail("cannot read the response's headers", status),
+        };
+        self.status = status_of(&headers);
+        if let Some(reply) = self.status.and_then(|status| plan.hide_upstream_error(status, &headers)) {
             return self.reply(&reply);
         }
-        match host::edit_response(&plan.edits()) {
+        match host::edit_response(&plan.edits(&headers)) {
             Ok(()) => Action::Continue,
             Err(status) => self.fail("cannot edit the response's headers", status),
         }
@@ -81,7 +91,7 @@ impl HttpContext for Http {
     fn on_log(&mut self) {
         let (Some(plugin), Some(record)) = (&self.plugin, self.record.take()) else { return };
         let sinks = plugin.policy.sinks();
-        let line = record.line(host::response_code());
+        let line = record.line(self.status.or_else(host::response_code));
         if sinks.access_log {
             host::leave_audit_record(&line);
         }

@@ -1,9 +1,8 @@
 //! Counters, in Envoy's `/stats` under `wasmcustom.portcullis…`.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
-use portcullis_engine::{AllowReason, Decision};
+use portcullis_engine::{AllowReason, Decision, DenyReason};
 
 use crate::host;
 
@@ -14,7 +13,10 @@ pub(crate) struct Metrics {
     denied: Option<u32>,
     dry_run_denied: Option<u32>,
     cors_preflight: Option<u32>,
-    requests: RefCell<HashMap<(&'static str, &'static str), Option<u32>>>,
+    token_cache_hit: Option<u32>,
+    token_cache_miss: Option<u32>,
+    /// By decision and reason: nothing until it is needed, then what the host gave.
+    requests: RefCell<Vec<Option<Option<u32>>>>,
 }
 
 impl Metrics {
@@ -26,7 +28,9 @@ impl Metrics {
             denied: define("denied"),
             dry_run_denied: define("dry_run_denied"),
             cors_preflight: define("cors_preflight"),
-            requests: RefCell::default(),
+            token_cache_hit: define("token_cache_hit"),
+            token_cache_miss: define("token_cache_miss"),
+            requests: RefCell::new(vec![None; AllowReason::ALL.len() + 2 * DenyReason::ALL.len()]),
             prefix,
         }
     }
@@ -39,14 +43,28 @@ impl Metrics {
             Decision::DryRunDeny(_) => self.dry_run_denied,
         };
         let preflight = self.cors_preflight.filter(|_| decision == Decision::Allow(AllowReason::CorsPreflight));
-        let (word, reason) = (decision.as_str(), decision.reason());
-        let define = || host::define_counter(&format!("{}_requests.decision.{word}.reason.{reason}", self.prefix));
-        let by_reason = self
-            .requests
-            .try_borrow_mut()
-            .ok()
-            .and_then(|mut known| *known.entry((word, reason)).or_insert_with(define));
+        let slot = match decision {
+            Decision::Allow(reason) => reason as usize,
+            Decision::Deny(reason) => AllowReason::ALL.len() + reason as usize,
+            Decision::DryRunDeny(reason) => AllowReason::ALL.len() + DenyReason::ALL.len() + reason as usize,
+        };
+        let define = || {
+            let (word, reason) = (decision.as_str(), decision.reason());
+            host::define_counter(&format!("{}_requests.decision.{word}.reason.{reason}", self.prefix))
+        };
+        let by_reason =
+            self.requests.try_borrow_mut().ok().and_then(|mut known| *known.get_mut(slot)?.get_or_insert_with(define));
         [by_decision, preflight, by_reason].into_iter().flatten().for_each(host::count);
+    }
+}
+
+impl Metrics {
+    /// Counts what the token cache was asked since the last time.
+    pub(crate) fn cache_asked(&self, (hits, misses): (u64, u64)) {
+        let counters = [(self.token_cache_hit, hits), (self.token_cache_miss, misses)];
+        for (counter, _) in counters.into_iter().filter(|(_, asked)| *asked > 0) {
+            counter.into_iter().for_each(host::count);
+        }
     }
 }
 

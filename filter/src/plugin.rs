@@ -1,8 +1,9 @@
 //! The root context: from a configuration to a policy.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use portcullis_engine::Policy;
+use portcullis_engine::{Policy, TokenCache};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
@@ -14,6 +15,7 @@ use crate::metrics::{self, Metrics};
 pub(crate) struct Plugin {
     pub(crate) policy: Policy,
     pub(crate) metrics: Metrics,
+    pub(crate) cache: RefCell<TokenCache>,
 }
 
 /// The root context; without a plugin, every request is refused.
@@ -35,7 +37,8 @@ impl RootContext for Root {
                 log::info!("policy {} is in force: {} routes", policy.digest(), policy.route_names().count());
                 metrics::policy(true);
                 let metrics = Metrics::new(policy.stat_prefix());
-                self.plugin = Some(Rc::new(Plugin { policy, metrics }));
+                let cache = RefCell::new(TokenCache::new(policy.cache_limits()));
+                self.plugin = Some(Rc::new(Plugin { policy, metrics, cache }));
                 true
             }
             Err(errors) => {

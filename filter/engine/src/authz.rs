@@ -1,17 +1,16 @@
 //! Who may: requirements of routes, and the permit that only they can give.
 
-use std::collections::HashMap;
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::decision::{AllowReason, DenyReason};
+use crate::hash::FixedMap;
 use crate::path::decode_segment;
 use crate::request::{Action, RequestHead};
 use crate::route::RouteMatch;
-use crate::token::{ClaimPath, Provider, VerifiedToken};
-
-/// Roles of a token beyond this many are not looked at.
-const MAX_ROLES: usize = 64;
+use crate::session::Session;
+use crate::token::{ClaimPath, Provider};
 
 /// What a route asks of its caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +47,9 @@ pub(crate) struct RoleRights {
     pub(crate) write: Reach,
 }
 
+/// The roles and their rights.
+pub(crate) type RoleTable = FixedMap<String, RoleRights>;
+
 /// A condition of a route's `when`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
@@ -73,8 +75,7 @@ pub(crate) enum Operand {
 #[derive(Clone, Debug)]
 pub(crate) struct Principal<'p> {
     pub(crate) provider: &'p Provider,
-    pub(crate) token: VerifiedToken,
-    pub(crate) roles: Vec<String>,
+    pub(crate) session: Rc<Session>,
 }
 
 /// Who calls, as far as is known.
@@ -88,7 +89,7 @@ pub(crate) enum Authentication<'p> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Permit {
     reason: AllowReason,
-    role: Option<String>,
+    role: Option<Rc<str>>,
 }
 
 impl Permit {
@@ -97,21 +98,8 @@ impl Permit {
     }
 
     /// The role that was decisive.
-    pub(crate) fn role(&self) -> Option<&str> {
-        self.role.as_deref()
-    }
-}
-
-impl<'p> Principal<'p> {
-    pub(crate) fn new(provider: &'p Provider, token: VerifiedToken) -> Self {
-        let roles = match provider.roles_from.as_ref().and_then(|path| path.lookup(token.claims())) {
-            Some(Value::String(role)) => vec![role.clone()],
-            Some(Value::Array(roles)) => {
-                roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(str::to_owned).collect()
-            }
-            _ => Vec::new(),
-        };
-        Self { provider, token, roles }
+    pub(crate) const fn role(&self) -> Option<&Rc<str>> {
+        self.role.as_ref()
     }
 }
 
@@ -130,7 +118,7 @@ impl Requirement {
     pub(crate) fn authorize(
         &self,
         authentication: &Authentication<'_>,
-        table: &HashMap<String, RoleRights>,
+        table: &RoleTable,
         matched: &RouteMatch<'_>,
         head: &RequestHead<'_>,
     ) -> Result<Permit, DenyReason> {
@@ -141,11 +129,16 @@ impl Requirement {
         let permit = match self {
             Self::Public | Self::Authenticated => Permit { reason: AllowReason::Authenticated, role: None },
             Self::Roles(allowed) => {
-                if caller.roles.is_empty() {
+                if caller.session.roles.is_empty() {
                     return Err(DenyReason::RoleMissing);
                 }
-                let role = caller.roles.iter().find(|role| allowed.contains(role)).ok_or(DenyReason::RoleDenied)?;
-                Permit { reason: AllowReason::RoleAllowed, role: Some(role.clone()) }
+                let role = caller
+                    .session
+                    .roles
+                    .iter()
+                    .find(|role| allowed.iter().any(|allowed| **allowed == ***role))
+                    .ok_or(DenyReason::RoleDenied)?;
+                Permit { reason: AllowReason::RoleAllowed, role: Some(Rc::clone(role)) }
             }
             Self::RoleTable(owner) => authorize_by_table(owner, caller, table, matched, head)?,
         };
@@ -157,12 +150,13 @@ impl Requirement {
 fn authorize_by_table(
     owner: &Owner,
     caller: &Principal<'_>,
-    table: &HashMap<String, RoleRights>,
+    table: &RoleTable,
     matched: &RouteMatch<'_>,
     head: &RequestHead<'_>,
 ) -> Result<Permit, DenyReason> {
     let action = head.envelope.method.action();
-    let known = caller.roles.iter().filter_map(|role| table.get(role).map(|rights| (role, rights.reach(action))));
+    let known =
+        caller.session.roles.iter().filter_map(|role| table.get(&**role).map(|rights| (role, rights.reach(action))));
     // The role that reaches furthest decides.
     let (role, reach) = known.max_by_key(|(_, reach)| *reach).ok_or(DenyReason::RoleMissing)?;
     let reason = match (reach, owner) {
@@ -174,11 +168,11 @@ fn authorize_by_table(
         (Reach::Own, Owner::Param { .. } | Owner::Undefined) => return Err(DenyReason::OwnerDenied),
         (Reach::None, _) => return Err(DenyReason::RoleDenied),
     };
-    Ok(Permit { reason, role: Some(role.clone()) })
+    Ok(Permit { reason, role: Some(Rc::clone(role)) })
 }
 
 fn owns(caller: &Principal<'_>, param: Option<&str>, claim: &ClaimPath) -> bool {
-    let claimed = claim.lookup(caller.token.claims()).and_then(scalar_text);
+    let claimed = claim.lookup(caller.session.claims()).and_then(scalar_text);
     match (param, claimed) {
         (Some(param), Some(claimed)) => !claimed.is_empty() && decode_segment(param) == claimed,
         _ => false,
@@ -199,7 +193,7 @@ impl RoleRights {
 impl Condition {
     /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing.
     pub(crate) fn holds(&self, caller: &Principal<'_>, matched: &RouteMatch<'_>, head: &RequestHead<'_>) -> bool {
-        let Some(claim) = self.claim.lookup(caller.token.claims()) else { return false };
+        let Some(claim) = self.claim.lookup(caller.session.claims()) else { return false };
         match &self.test {
             Test::Contains(word) => contains(claim, word),
             Test::Equals(Operand::Value(value)) => equal(claim, value),

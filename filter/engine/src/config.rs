@@ -7,7 +7,6 @@ mod provider;
 mod response;
 mod route;
 
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 pub use error::PolicyError;
@@ -17,8 +16,10 @@ use self::decode::{Fields, Findings, list, non_empty, owned};
 use self::error::Path;
 use self::route::RawRoute;
 use crate::audit::{AuditLevel, Sinks};
-use crate::authz::{Requirement, RoleRights};
+use crate::authz::{Requirement, RoleTable};
+use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
+use crate::hash::{FixedMap, FixedSet};
 use crate::headers::SecurityHeaders;
 use crate::pipeline::short_digest;
 use crate::policy::Policy;
@@ -95,6 +96,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let security = fields.read("security_headers", findings, response::security_headers).unwrap_or_default();
     let hide_upstream_5xx = fields.read("errors", findings, response::errors).unwrap_or(true);
     let audit = fields.read("audit", findings, response::audit);
+    let cache_limits = fields.read("cache", findings, cache).unwrap_or_default();
     fields.finish(findings);
 
     let providers = providers.unwrap_or_default();
@@ -125,6 +127,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         sinks,
         digest: short_digest(&document.to_canonical_json().to_string()),
         stat_prefix,
+        cache_limits,
         warnings: Vec::new(),
     })
 }
@@ -160,7 +163,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
     } else {
         Rc::clone(shared)
     };
-    Route { name, path, methods, hosts, requirement, ip, when, dry_run, response }
+    Route { name: name.into(), path, methods, hosts, requirement, ip, when, dry_run, response }
 }
 
 fn read_routes(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<Vec<RawRoute>> {
@@ -192,9 +195,25 @@ fn stat_prefix(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     fits.then_some(prefix)
 }
 
+/// `cache`: how many verified tokens each worker keeps.
+fn cache(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<CacheLimits> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let mut limit = |name, most| {
+        let read = fields.read(name, findings, |node, path, findings| decode::integer(node, path, findings, 0..=most));
+        read.and_then(|value| usize::try_from(value).ok())
+    };
+    let (entries, bytes) = (limit("max_entries", 1_000_000), limit("max_bytes", 1 << 30));
+    fields.finish(findings);
+    let defaults = CacheLimits::default();
+    Some(CacheLimits {
+        max_entries: entries.unwrap_or(defaults.max_entries),
+        max_bytes: bytes.unwrap_or(defaults.max_bytes),
+    })
+}
+
 fn check_provider_names<'a>(providers: impl Iterator<Item = (&'a str, (usize, Option<u32>))>, findings: &mut Findings) {
     let root = Path::Root.field("providers");
-    let mut names = HashSet::new();
+    let mut names = FixedSet::default();
     for (name, (index, line)) in providers {
         if !names.insert(name) {
             let message = format!("two providers are called `{name}`");
@@ -205,8 +224,8 @@ fn check_provider_names<'a>(providers: impl Iterator<Item = (&'a str, (usize, Op
 
 fn check_routes(routes: &[RawRoute], findings: &mut Findings) {
     let root = Path::Root.field("routes");
-    let mut names: HashMap<&str, usize> = HashMap::new();
-    let mut claimed: HashMap<(String, Option<&str>, String), &str> = HashMap::new();
+    let mut names: FixedMap<&str, usize> = FixedMap::default();
+    let mut claimed: FixedMap<(String, Option<&str>, String), &str> = FixedMap::default();
     for route in routes {
         let path = root.index(route.index);
         if let Some(first) = names.insert(&route.name, route.index) {
@@ -218,12 +237,7 @@ fn check_routes(routes: &[RawRoute], findings: &mut Findings) {
 }
 
 /// Whether anybody can have what the routes ask for.
-fn check_access(
-    routes: &[RawRoute],
-    providers: &[Provider],
-    roles: &HashMap<String, RoleRights>,
-    findings: &mut Findings,
-) {
+fn check_access(routes: &[RawRoute], providers: &[Provider], roles: &RoleTable, findings: &mut Findings) {
     let root = Path::Root.field("routes");
     let has_roles = providers.iter().any(|provider| provider.roles_from.is_some());
     for route in routes {
@@ -275,7 +289,7 @@ fn check_access(
 fn check_overlap<'r>(
     route: &'r RawRoute,
     path: &Path<'_>,
-    claimed: &mut HashMap<(String, Option<&'r str>, String), &'r str>,
+    claimed: &mut FixedMap<(String, Option<&'r str>, String), &'r str>,
     findings: &mut Findings,
 ) {
     let shape = route.path.shape();
@@ -311,7 +325,7 @@ fn check_overlap<'r>(
     }
 }
 
-fn known_roles(roles: &HashMap<String, RoleRights>, routes: &[RawRoute]) -> Vec<String> {
+fn known_roles(roles: &RoleTable, routes: &[RawRoute]) -> Vec<String> {
     let named = routes.iter().filter_map(|route| match &route.requirement {
         Requirement::Roles(named) => Some(named),
         _ => None,

@@ -1,11 +1,10 @@
 //! CORS (Fetch, section 3.3): who may read a response from script.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-
 use crate::decision::DenyReason;
+use crate::hash::FixedSet;
 use crate::headers::HeaderEdit;
-use crate::request::RequestHead;
+use crate::request::{Headers, RequestHead};
+use crate::text::{Header, Text};
 
 /// Most empty elements tolerated in `Access-Control-Request-Headers`: RFC 9110 section 5.6.1 asks for "a reasonable
 /// number", and browsers send none.
@@ -21,8 +20,6 @@ const ACCESS_CONTROL: [&str; 7] = [
     "access-control-max-age",
     "access-control-allow-private-network",
 ];
-
-type Header = (Cow<'static, str>, Cow<'static, str>);
 
 /// A compiled `cors` block.
 #[derive(Clone, Debug)]
@@ -40,7 +37,7 @@ pub(crate) struct CorsPolicy {
 #[derive(Clone, Debug)]
 pub(crate) enum Origins {
     Any,
-    Listed { exact: HashSet<String>, subdomains: Vec<Subdomains> },
+    Listed { exact: FixedSet<String>, subdomains: Vec<Subdomains> },
 }
 
 /// `https://*.example.com`: any name below, however deep, but not the name itself.
@@ -106,11 +103,11 @@ impl CorsPolicy {
     /// may not.
     fn grant(&self, origin: Option<&str>) -> Vec<Header> {
         let allowed = match (&self.origins, origin) {
-            (Origins::Any, _) => Cow::Borrowed("*"),
-            (Origins::Listed { .. }, Some(origin)) if self.origins.allow(origin) => Cow::Owned(origin.to_owned()),
+            (Origins::Any, _) => Text::Static("*"),
+            (Origins::Listed { .. }, Some(origin)) if self.origins.allow(origin) => Text::Shared(origin.into()),
             _ => return Vec::new(),
         };
-        let mut headers = vec![(Cow::Borrowed("access-control-allow-origin"), allowed)];
+        let mut headers = vec![("access-control-allow-origin".into(), allowed)];
         if self.credentials {
             headers.push(("access-control-allow-credentials".into(), "true".into()));
         }
@@ -127,17 +124,24 @@ impl CorsPolicy {
         headers
     }
 
-    /// The edits of an upstream's response: its own CORS headers go, ours come.
-    pub(crate) fn response_edits(&self, origin: Option<&str>) -> Vec<HeaderEdit> {
-        let headers = self.reply_headers(origin);
-        let ours = |name: &str| headers.iter().any(|(set, _)| set == name);
-        let mut edits: Vec<_> =
-            ACCESS_CONTROL.iter().filter(|name| !ours(name)).map(|name| HeaderEdit::remove(name)).collect();
-        edits.extend(headers.into_iter().map(|(name, value)| match name.as_ref() {
-            "vary" => HeaderEdit::VaryOrigin,
-            _ => HeaderEdit::Set(name, value),
-        }));
-        edits
+    /// The edits of an upstream's response with these headers: its own CORS headers go, ours come.
+    pub(crate) fn response_edits(&self, origin: Option<&str>, upstream: &Headers, edits: &mut Vec<HeaderEdit>) {
+        let ours = self.reply_headers(origin);
+        for (index, (name, _)) in upstream.iter().enumerate() {
+            let foreign = name.starts_with("access-control-")
+                && ACCESS_CONTROL.contains(&name.as_str())
+                && !ours.iter().any(|(set, _)| **set == **name);
+            if foreign && !upstream.iter().take(index).any(|(earlier, _)| earlier == name) {
+                edits.push(HeaderEdit::Remove(name.clone().into()));
+            }
+        }
+        for (name, value) in ours {
+            if *name != *"vary" {
+                edits.push(HeaderEdit::Set(name, value));
+            } else if !upstream.iter().any(|(name, value)| name == "vary" && lists_origin(value)) {
+                edits.push(HeaderEdit::Append(name, value));
+            }
+        }
     }
 
     /// Answers a preflight for `method`: the headers of the 204, or why it is refused.
@@ -180,6 +184,11 @@ impl CorsPolicy {
         headers.push(("vary".into(), "Origin, Access-Control-Request-Method, Access-Control-Request-Headers".into()));
         Ok(headers)
     }
+}
+
+fn lists_origin(vary: &[u8]) -> bool {
+    let names = vary.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    names.into_iter().any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"))
 }
 
 /// Takes at most one space or tab from each side: more is no browser's doing, and then is part of no header name.

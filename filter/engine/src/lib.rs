@@ -5,9 +5,11 @@
 
 mod audit;
 mod authz;
+mod cache;
 pub mod config;
 mod cors;
 mod decision;
+mod hash;
 mod headers;
 mod ip;
 mod json;
@@ -19,13 +21,16 @@ mod request;
 mod response;
 mod route;
 mod secret;
+mod session;
 #[cfg(test)]
 mod testing;
+mod text;
 mod time;
 pub mod token;
 mod upstream;
 
 pub use audit::{AuditRecord, Sinks};
+pub use cache::{CacheLimits, TokenCache};
 pub use decision::{AllowReason, Decision, DenyReason};
 pub use headers::HeaderEdit;
 pub use ip::parse_peer;
@@ -35,4 +40,5 @@ pub use reply::LocalReply;
 pub use request::Headers;
 pub use response::{ResponsePlan, failure_reply};
 pub use secret::{Secret, SecretLookup, SecretSource};
+pub use text::{Header, Text};
 pub use time::UnixTime;

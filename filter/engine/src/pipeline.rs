@@ -1,16 +1,16 @@
 //! The way of a request, on one page: [`Policy::decide`].
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 
 use crate::audit::{AuditRecord, Fields};
 use crate::authz::{Authentication, Permit, Principal, Requirement};
+use crate::cache::TokenCache;
 use crate::decision::{AllowReason, Decision, DenyReason, Event};
 use crate::headers::HeaderEdit;
 use crate::policy::Policy;
@@ -18,8 +18,10 @@ use crate::reply::{Denial, LocalReply};
 use crate::request::{Envelope, Headers, RequestHead};
 use crate::response::ResponsePlan;
 use crate::route::RouteMatch;
+use crate::session::Session;
+use crate::text::Header;
 use crate::time::UnixTime;
-use crate::token::{Extracted, verify_under};
+use crate::token::{Extracted, Provider, TokenError, verify_under};
 use crate::upstream;
 
 /// What the engine may ask about a request beyond its headers. Asked at most once each.
@@ -82,9 +84,9 @@ pub struct Verdict {
     /// The audit record; `None` where the policy's `level` wants none.
     pub audit: Option<AuditRecord>,
     /// The route, where one was found.
-    pub route: Option<String>,
+    pub route: Option<Rc<str>>,
     /// The decisive role, where there was one.
-    pub role: Option<String>,
+    pub role: Option<Rc<str>>,
 }
 
 /// What happens to a request.
@@ -96,30 +98,19 @@ pub enum RequestAction {
     Reply(LocalReply),
 }
 
-/// What a record may say of the caller. Digests and names of the policy's own, but for the subject, which
-/// [`AuditRecord`] masks.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Caller {
-    pub(crate) subject: Option<String>,
-    pub(crate) role: Option<String>,
-    pub(crate) provider: Option<String>,
-    pub(crate) kid: Option<String>,
-    pub(crate) token_id: Option<String>,
-}
-
 /// What has been learned of a request on its way.
 struct Passage<'a> {
     matched: Option<RouteMatch<'a>>,
     token: Option<Extracted<'a>>,
     authentication: Authentication<'a>,
-    /// The provider that a refused token was tried under.
-    tried: Option<&'a str>,
+    /// The provider that verified the token, or refused it.
+    provider: Option<&'a Provider>,
 }
 
 /// Why a request does not go on.
 enum Stop {
     Deny(DenyReason),
-    Preflight(Vec<(Cow<'static, str>, Cow<'static, str>)>),
+    Preflight(Vec<Header>),
 }
 
 impl From<DenyReason> for Stop {
@@ -143,16 +134,24 @@ impl<F: Facts> Asked<'_, F> {
 
 impl Policy {
     /// Decides a request: what becomes of it, of its response, and what is recorded.
-    pub fn decide(&self, headers: &Headers, facts: &impl Facts, trace: &mut impl Trace) -> Verdict {
+    ///
+    /// `cache` keeps verified tokens from request to request; it belongs to this policy and no other.
+    pub fn decide(
+        &self,
+        headers: &Headers,
+        facts: &impl Facts,
+        cache: &mut TokenCache,
+        trace: &mut impl Trace,
+    ) -> Verdict {
         let asked = Asked { facts, now: facts.now(), client: OnceCell::new() };
         let mut passage =
-            Passage { matched: None, token: None, authentication: Authentication::Anonymous, tried: None };
+            Passage { matched: None, token: None, authentication: Authentication::Anonymous, provider: None };
         let envelope = Envelope::scan(headers);
         let head = RequestHead::parse(envelope);
         let outcome = match &head {
             Ok(head) => {
                 trace.step(Step::Request, true, || describe_head(head));
-                self.pass(head, &mut passage, &asked, trace)
+                self.pass(head, &mut passage, &asked, cache, trace)
             }
             Err(reason) => {
                 trace.step(Step::Request, false, || reason.to_string());
@@ -168,6 +167,7 @@ impl Policy {
         head: &'a RequestHead<'a>,
         passage: &mut Passage<'a>,
         asked: &Asked<'_, impl Facts>,
+        cache: &mut TokenCache,
         trace: &mut T,
     ) -> Result<Permit, Stop> {
         let find = |method| self.routes.find(head.path.as_str(), &head.host, method);
@@ -198,43 +198,70 @@ impl Policy {
 
         let public = matched.is_some_and(|matched| matched.route.requirement == Requirement::Public);
         if !public {
-            passage.authentication = self.authenticate(passage.token.as_ref(), &mut passage.tried, asked.now, trace)?;
+            passage.authentication = match &passage.token {
+                Some(token) => self.authenticate(token, &mut passage.provider, asked.now, cache, trace)?,
+                None => {
+                    trace.step(Step::Authentication, false, || "no token in any place that a provider names".into());
+                    Authentication::Anonymous
+                }
+            };
         }
         let Some(matched) = matched else { return Err(DenyReason::RouteNotFound.into()) };
 
         let permit = matched.route.requirement.authorize(&passage.authentication, &self.roles, matched, head);
-        trace.step(Step::Authorization, permit.is_ok(), || {
-            describe_authorization(matched, &passage.authentication, &permit)
-        });
+        trace.step(Step::Authorization, permit.is_ok(), || describe_authorization(&matched.route.requirement, &permit));
         Ok(permit?)
     }
 
     fn authenticate<'a>(
         &'a self,
-        token: Option<&Extracted<'a>>,
-        tried: &mut Option<&'a str>,
+        token: &Extracted<'a>,
+        tried: &mut Option<&'a Provider>,
         now: UnixTime,
+        cache: &mut TokenCache,
         trace: &mut impl Trace,
     ) -> Result<Authentication<'a>, DenyReason> {
-        let Some(Extracted { token, source }) = token else {
-            trace.step(Step::Authentication, false, || "no token in any place that a provider names".into());
-            return Ok(Authentication::Anonymous);
+        let (index, verified) = match self.session(token, now, cache) {
+            Ok(session) => (Some(session.provider), Ok(session)),
+            Err((index, error)) => (index, Err(error)),
         };
-        match verify_under(&self.providers, &source.providers, token, now) {
-            Ok((provider, verified)) => {
-                let principal = Principal::new(provider, verified);
-                trace.step(Step::Authentication, true, || describe_principal(&principal));
-                Ok(Authentication::Authenticated(principal))
-            }
-            Err((provider, error)) => {
-                *tried = provider.map(|provider| provider.name.as_str());
-                trace.step(Step::Authentication, false, || match provider {
-                    Some(provider) => format!("provider `{}`: {error}", provider.name),
-                    None => error.to_string(),
+        *tried = index.and_then(|index| self.providers.get(index));
+        let name = tried.map_or("-", |provider| provider.name.as_str());
+        match (verified, *tried) {
+            (Ok(session), Some(provider)) => {
+                trace.step(Step::Authentication, true, || {
+                    format!("provider `{name}`, roles: [{}]", join(&session.roles))
                 });
+                Ok(Authentication::Authenticated(Principal { provider, session }))
+            }
+            (Ok(_), None) => Err(DenyReason::InternalError),
+            (Err(error), _) => {
+                trace.step(Step::Authentication, false, || format!("provider `{name}`: {error}"));
                 Err(error.reason())
             }
         }
+    }
+
+    /// The session of a token: kept from before, or made by verifying it.
+    fn session(
+        &self,
+        token: &Extracted<'_>,
+        now: UnixTime,
+        cache: &mut TokenCache,
+    ) -> Result<Rc<Session>, (Option<usize>, TokenError)> {
+        if let Some(session) = cache.get(token.source_index, &token.token) {
+            let provider = self.providers.get(session.provider);
+            let still_good = provider.map_or(Err(TokenError::UnknownKey), |provider| session.recheck(provider, now));
+            if still_good.is_err() {
+                cache.remove(&token.token);
+            }
+            return still_good.map_err(|error| (Some(session.provider), error)).map(|()| session);
+        }
+        let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, now)?;
+        let provider = self.providers.get(index).ok_or((None, TokenError::UnknownKey))?;
+        let session = Rc::new(Session::new(index, provider, verified, &self.known_roles));
+        cache.insert(token.source_index, &token.token, Rc::clone(&session));
+        Ok(session)
     }
 
     /// From the outcome to everything that follows from it.
@@ -268,23 +295,30 @@ impl Policy {
                 (Decision::Deny(*reason), RequestAction::Reply(reply))
             }
         };
-        let permit = outcome.as_ref().ok();
-        let caller = self.caller(passage, permit);
+        let identity = match &passage.authentication {
+            Authentication::Authenticated(principal) => Some(&principal.session.record),
+            Authentication::Anonymous => None,
+        };
+        let decisive = outcome.as_ref().ok().and_then(Permit::role);
+        let role = decisive.or_else(|| identity.and_then(|identity| identity.role.as_ref()));
         let audit = self.audit_level.records(decision).then(|| {
             let unmatched = head.filter(|_| route.is_none()).map(|head| self.routes.redact(head.path.as_str()));
             AuditRecord::new(&Fields {
                 timestamp: asked.now,
                 decision,
                 envelope,
-                route: route.map(|route| route.name.as_str()),
+                route: route.map(|route| route.name.as_ref()),
                 path: route.map(|route| route.path.text.as_str()).or(unmatched.as_deref()),
                 path_masked: unmatched.as_deref().is_some_and(|path| path.ends_with('*')),
                 ip: asked.client(),
-                caller: &caller,
+                provider: passage.provider.map(|provider| provider.name.as_str()),
+                identity,
+                role: role.map(AsRef::as_ref),
                 policy: &self.digest,
             })
         });
-        Verdict { decision, action, response, audit, route: route.map(|route| route.name.clone()), role: caller.role }
+        let (route, role) = (route.map(|route| Rc::clone(&route.name)), role.map(Rc::clone));
+        Verdict { decision, action, response, audit, route, role }
     }
 
     fn upstream_edits(
@@ -321,21 +355,6 @@ impl Policy {
         edits
     }
 
-    fn caller(&self, passage: &Passage<'_>, permit: Option<&Permit>) -> Caller {
-        let Authentication::Authenticated(principal) = &passage.authentication else {
-            return Caller { provider: passage.tried.map(str::to_owned), ..Caller::default() };
-        };
-        let text = |claim: &str| principal.token.claims().get(claim).and_then(Value::as_str);
-        let known = || principal.roles.iter().find(|role| self.known_roles.contains(role)).cloned();
-        Caller {
-            subject: text("sub").map(str::to_owned),
-            role: permit.and_then(|permit| permit.role().map(str::to_owned)).or_else(known),
-            provider: Some(principal.provider.name.clone()),
-            kid: principal.token.kid().map(str::to_owned),
-            token_id: text("jti").map(short_digest),
-        }
-    }
-
     fn describe_route(&self, head: &RequestHead<'_>, matched: Option<&RouteMatch<'_>>) -> String {
         if let Some(matched) = matched {
             return format!("`{}` ({})", matched.route.name, matched.route.path.text);
@@ -354,24 +373,19 @@ fn describe_head(head: &RequestHead<'_>) -> String {
     format!("{} {}{rewritten}", head.envelope.method.as_str(), head.path.as_str())
 }
 
-fn describe_principal(principal: &Principal<'_>) -> String {
-    let roles = if principal.roles.is_empty() { "none".into() } else { principal.roles.join(", ") };
-    format!("provider `{}`, roles: {roles}", principal.provider.name)
-}
-
-fn describe_authorization(
-    matched: &RouteMatch<'_>,
-    authentication: &Authentication<'_>,
-    permit: &Result<Permit, DenyReason>,
-) -> String {
-    let asked = matched.route.requirement.describe();
-    match (permit, authentication) {
-        (Ok(permit), _) => match permit.role() {
+fn describe_authorization(requirement: &Requirement, permit: &Result<Permit, DenyReason>) -> String {
+    let asked = requirement.describe();
+    match permit {
+        Ok(permit) => match permit.role() {
             Some(role) => format!("{asked}: role `{role}`, {}", permit.reason()),
             None => format!("{asked}: {}", permit.reason()),
         },
-        (Err(reason), _) => format!("{asked}: {reason}"),
+        Err(reason) => format!("{asked}: {reason}"),
     }
+}
+
+fn join(roles: &[Rc<str>]) -> String {
+    roles.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
 }
 
 /// 96 bits of SHA-256, base64url: enough to join records by, nothing to come back from.

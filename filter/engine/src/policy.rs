@@ -1,10 +1,9 @@
 //! A compiled policy: immutable, and made only by [`Policy::compile`](crate::Policy::compile).
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::audit::{AuditLevel, Sinks};
-use crate::authz::RoleRights;
+use crate::authz::RoleTable;
 use crate::response::ResponseRules;
 use crate::route::RouteTable;
 use crate::token::{Provider, Sources};
@@ -15,7 +14,7 @@ pub struct Policy {
     pub(crate) dry_run: bool,
     pub(crate) providers: Vec<Provider>,
     pub(crate) sources: Sources,
-    pub(crate) roles: HashMap<String, RoleRights>,
+    pub(crate) roles: RoleTable,
     /// Every role named anywhere in the policy: the only ones a record repeats.
     pub(crate) known_roles: Vec<String>,
     pub(crate) routes: RouteTable,
@@ -26,6 +25,7 @@ pub struct Policy {
     pub(crate) sinks: Sinks,
     pub(crate) digest: String,
     pub(crate) stat_prefix: Option<String>,
+    pub(crate) cache_limits: crate::cache::CacheLimits,
     pub(crate) warnings: Vec<crate::config::PolicyError>,
 }
 
@@ -42,6 +42,12 @@ impl Policy {
         self.sinks
     }
 
+    /// How much of what was verified may be kept.
+    #[must_use]
+    pub const fn cache_limits(&self) -> crate::cache::CacheLimits {
+        self.cache_limits
+    }
+
     /// The prefix of this policy's metrics.
     #[must_use]
     pub fn stat_prefix(&self) -> Option<&str> {
@@ -56,13 +62,7 @@ impl Policy {
 
     /// The names of the routes, in the order of the policy.
     pub fn route_names(&self) -> impl Iterator<Item = &str> {
-        self.routes.routes().iter().map(|route| route.name.as_str())
-    }
-
-    /// A provider's verifier, for checking a token by itself; `None` where no provider has this name.
-    #[must_use]
-    pub fn verifier(&self, provider: &str) -> Option<&crate::token::TokenVerifier> {
-        self.providers.iter().find(|known| known.name == provider).map(|known| &known.verifier)
+        self.routes.routes().iter().map(|route| route.name.as_ref())
     }
 
     /// Verifies a token as the filter would, under whichever provider issued it. Gives the provider's name too.
@@ -75,8 +75,8 @@ impl Policy {
         now: crate::UnixTime,
     ) -> Result<(&str, crate::token::VerifiedToken), crate::token::TokenError> {
         let all: Vec<usize> = (0..self.providers.len()).collect();
-        crate::token::verify_under(&self.providers, &all, token, now)
-            .map(|(provider, token)| (provider.name.as_str(), token))
-            .map_err(|(_, error)| error)
+        let (index, verified) =
+            crate::token::verify_under(&self.providers, &all, token, now).map_err(|(_, error)| error)?;
+        Ok((self.providers.get(index).map_or("", |provider| provider.name.as_str()), verified))
     }
 }

@@ -1,8 +1,7 @@
 //! Replies of our own: the only status table.
 
-use std::borrow::Cow;
-
 use crate::decision::DenyReason;
+use crate::text::Header;
 
 /// A response that the filter gives instead of the upstream's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +9,7 @@ pub struct LocalReply {
     /// The status code.
     pub status: u16,
     /// Its headers, each name once.
-    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    pub headers: Vec<Header>,
     /// The body: a problem document (RFC 9457), or nothing.
     pub body: Vec<u8>,
 }

@@ -8,31 +8,36 @@ use crate::path::NormalizedPath;
 /// Header names in lower case, pseudo-headers included, and values as bytes: the order and the repetitions of the wire.
 pub type Headers = [(String, Vec<u8>)];
 
-/// Headers that must stand alone in a request. Envoy keeps repeated ones apart or joins them with a comma, depending on
-/// the header; a reader that takes the first and one that takes the last would see two different requests.
-const SINGLE: [&str; 8] = [
-    ":method",
-    ":path",
-    ":authority",
-    "authorization",
-    "origin",
-    "host",
-    "access-control-request-method",
-    "content-type",
-];
-
 /// What can be said of any request, however malformed: enough for a reply and an audit record.
 #[derive(Clone, Copy, Debug)]
-pub struct Envelope<'a> {
+pub(crate) struct Envelope<'a> {
     pub(crate) headers: &'a Headers,
     pub(crate) method: Method<'a>,
     pub(crate) origin: Option<&'a str>,
     pub(crate) request_id: Option<&'a str>,
+    single: Single<'a>,
 }
+
+/// Headers that must stand alone in a request. Envoy keeps repeated ones apart or joins them with a comma, depending on
+/// the header; a reader that takes the first and one that takes the last would see two different requests.
+#[derive(Clone, Copy, Debug, Default)]
+struct Single<'a> {
+    method: Once<'a>,
+    path: Once<'a>,
+    authority: Once<'a>,
+    host: Once<'a>,
+    origin: Once<'a>,
+    authorization: Once<'a>,
+    content_type: Once<'a>,
+    requested_method: Once<'a>,
+    request_id: Once<'a>,
+}
+
+type Once<'a> = Lookup<&'a [u8]>;
 
 /// A request whose head is well formed.
 #[derive(Clone, Debug)]
-pub struct RequestHead<'a> {
+pub(crate) struct RequestHead<'a> {
     pub(crate) envelope: Envelope<'a>,
     pub(crate) path: NormalizedPath<'a>,
     pub(crate) query: Option<&'a str>,
@@ -74,8 +79,9 @@ impl<'a> Method<'a> {
 }
 
 /// A header looked up by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Lookup<T> {
+    #[default]
     Absent,
     One(T),
     Many,
@@ -99,15 +105,31 @@ impl<T> Lookup<T> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Collects what every answer needs. Never fails: what is missing or repeated is simply not there.
-    #[must_use]
-    pub fn scan(headers: &'a Headers) -> Self {
-        let one = |name| single(headers, name).one().and_then(|value| std::str::from_utf8(value).ok());
+    /// Collects what every answer needs, in one pass. Never fails: what is missing or repeated is simply not there.
+    pub(crate) fn scan(headers: &'a Headers) -> Self {
+        let mut single = Single::default();
+        for (name, value) in headers {
+            let slot = match name.as_str() {
+                ":method" => &mut single.method,
+                ":path" => &mut single.path,
+                ":authority" => &mut single.authority,
+                "host" => &mut single.host,
+                "origin" => &mut single.origin,
+                "authorization" => &mut single.authorization,
+                "content-type" => &mut single.content_type,
+                "access-control-request-method" => &mut single.requested_method,
+                "x-request-id" => &mut single.request_id,
+                _ => continue,
+            };
+            *slot = if *slot == Lookup::Absent { Lookup::One(value) } else { Lookup::Many };
+        }
+        let text = |once: Once<'a>| once.one().and_then(|value| std::str::from_utf8(value).ok());
         Self {
             headers,
-            method: Method(one(":method").unwrap_or("")),
-            origin: one("origin"),
-            request_id: one("x-request-id").filter(|id| is_request_id(id)),
+            method: Method(text(single.method).unwrap_or("")),
+            origin: text(single.origin),
+            request_id: text(single.request_id).filter(|id| is_request_id(id)),
+            single,
         }
     }
 
@@ -125,21 +147,27 @@ impl<'a> RequestHead<'a> {
     ///
     /// # Errors
     /// The reason for the 400 that answers it.
-    pub fn parse(envelope: Envelope<'a>) -> Result<Self, DenyReason> {
-        for name in SINGLE {
-            match envelope.header(name) {
-                Lookup::Many => return Err(DenyReason::HeaderDuplicate),
-                // Two lines of a header that Envoy joins arrive as one value with a comma; an origin never has one.
-                Lookup::One(value) if name == "origin" && value.contains(&b',') => {
-                    return Err(DenyReason::HeaderDuplicate);
-                }
-                _ => {}
-            }
+    pub(crate) fn parse(envelope: Envelope<'a>) -> Result<Self, DenyReason> {
+        let single = &envelope.single;
+        let must_stand_alone = [
+            single.method,
+            single.path,
+            single.authority,
+            single.host,
+            single.origin,
+            single.authorization,
+            single.content_type,
+            single.requested_method,
+        ];
+        // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin never has one.
+        let joined = single.origin.one().is_some_and(|origin| origin.contains(&b','));
+        if joined || must_stand_alone.contains(&Lookup::Many) {
+            return Err(DenyReason::HeaderDuplicate);
         }
         if envelope.method.0.is_empty() {
             return Err(DenyReason::RequestMalformed);
         }
-        let target = envelope.header(":path").one().ok_or(DenyReason::RequestMalformed)?;
+        let target = single.path.one().ok_or(DenyReason::RequestMalformed)?;
         let (raw_path, query) = match target.iter().position(|byte| *byte == b'?') {
             Some(at) => {
                 let (path, query) = target.split_at(at);
@@ -149,7 +177,7 @@ impl<'a> RequestHead<'a> {
         };
         let query = query.map(parse_query_text).transpose()?;
         let path = NormalizedPath::parse(raw_path).map_err(|_| DenyReason::PathMalformed)?;
-        let host = envelope.header(":authority").one().or_else(|| envelope.header("host").one()).unwrap_or_default();
+        let host = single.authority.one().or(single.host.one()).unwrap_or_default();
         let host = std::str::from_utf8(host).map_err(|_| DenyReason::RequestMalformed)?;
         Ok(Self { envelope, path, query, host: host_name(host) })
     }
@@ -157,10 +185,10 @@ impl<'a> RequestHead<'a> {
     /// Whether this is a CORS preflight: OPTIONS with `Origin` and a non-empty `Access-Control-Request-Method`
     /// (Fetch, "CORS-preflight request"). Any other OPTIONS is an ordinary request.
     pub(crate) fn preflight_method(&self) -> Option<&'a str> {
-        if self.envelope.method.0 != "OPTIONS" || self.envelope.header("origin") == Lookup::Absent {
+        if self.envelope.method.0 != "OPTIONS" || self.envelope.single.origin == Lookup::Absent {
             return None;
         }
-        let method = self.envelope.header("access-control-request-method").one()?;
+        let method = self.envelope.single.requested_method.one()?;
         std::str::from_utf8(method).ok().filter(|method| !method.is_empty())
     }
 

@@ -1,19 +1,20 @@
 //! What happens to responses: ours and the upstream's.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::cors::CorsPolicy;
-use crate::headers::{HeaderEdit, SecurityHeaders};
+use crate::headers::{HeaderEdit, HeaderRule, SecurityHeaders};
 use crate::reply::{Denial, LocalReply, problem_body};
+use crate::request::Headers;
+use crate::text::Header;
 
 /// The response side of a route, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseRules {
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) hide_upstream_5xx: bool,
-    security_edits: Vec<HeaderEdit>,
-    reply_headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    security: Vec<HeaderRule>,
+    reply_headers: Vec<Header>,
 }
 
 /// What to do with the response to one request.
@@ -26,9 +27,9 @@ pub struct ResponsePlan {
 
 impl ResponseRules {
     pub(crate) fn new(cors: Option<CorsPolicy>, security: &SecurityHeaders, hide_upstream_5xx: bool) -> Self {
-        let security_edits = security.edits(cors.is_some());
         let reply_headers = security.reply_headers(cors.is_some());
-        Self { cors, hide_upstream_5xx, security_edits, reply_headers }
+        let security = security.rules(cors.is_some());
+        Self { cors, hide_upstream_5xx, security, reply_headers }
     }
 }
 
@@ -37,12 +38,13 @@ impl ResponsePlan {
         Self { rules, origin: origin.map(str::to_owned), request_id: request_id.map(str::to_owned) }
     }
 
-    /// The edits of the headers of an upstream's response. Idempotent.
+    /// The edits that an upstream's response with these headers needs, and no more.
     #[must_use]
-    pub fn edits(&self) -> Vec<HeaderEdit> {
-        let mut edits = self.rules.security_edits.clone();
+    pub fn edits(&self, upstream: &Headers) -> Vec<HeaderEdit> {
+        let mut edits = Vec::with_capacity(self.rules.security.len() + 4);
+        edits.extend(self.rules.security.iter().filter_map(|rule| rule.edit(upstream)));
         if let Some(cors) = &self.rules.cors {
-            edits.extend(cors.response_edits(self.origin.as_deref()));
+            cors.response_edits(self.origin.as_deref(), upstream, &mut edits);
         }
         edits
     }
@@ -50,14 +52,14 @@ impl ResponsePlan {
     /// The reply that stands in for an upstream's response of this status, where such responses are hidden: nothing of
     /// the upstream's is left but the status and, so that clients wait, its `Retry-After`.
     #[must_use]
-    pub fn hide_upstream_error(&self, status: u16, retry_after: Option<&str>) -> Option<LocalReply> {
+    pub fn hide_upstream_error(&self, status: u16, upstream: &Headers) -> Option<LocalReply> {
         if !self.rules.hide_upstream_5xx || !(500..=599).contains(&status) {
             return None;
         }
         let mut reply = self.problem(status);
-        if let Some(value) =
-            retry_after.filter(|value| value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()))
-        {
+        let retry_after = upstream.iter().find(|(name, _)| name == "retry-after").map(|(_, value)| value);
+        let printable = |value: &&Vec<u8>| value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
+        if let Some(value) = retry_after.filter(printable).and_then(|value| std::str::from_utf8(value).ok()) {
             reply.headers.push(("retry-after".into(), value.to_owned().into()));
         }
         Some(reply)
@@ -80,7 +82,7 @@ impl ResponsePlan {
     }
 
     /// Answers an allowed preflight.
-    pub(crate) fn accept_preflight(&self, cors: Vec<(Cow<'static, str>, Cow<'static, str>)>) -> LocalReply {
+    pub(crate) fn accept_preflight(&self, cors: Vec<Header>) -> LocalReply {
         let mut headers = self.rules.reply_headers.clone();
         headers.extend(cors);
         LocalReply { status: 204, headers, body: Vec::new() }

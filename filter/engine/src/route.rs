@@ -5,10 +5,10 @@
 //! our own and not a router that knows one value a path. Its cost is that of the path's segments, whatever the number
 //! of routes.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::authz::{Condition, Requirement};
+use crate::hash::FixedMap;
 use crate::ip::IpRule;
 use crate::path::comparable;
 use crate::response::ResponseRules;
@@ -19,7 +19,7 @@ pub(crate) const MAX_SEGMENTS: usize = 64;
 /// A route.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
-    pub(crate) name: String,
+    pub(crate) name: Rc<str>,
     pub(crate) path: PathPattern,
     /// Empty: any.
     pub(crate) methods: Vec<String>,
@@ -119,7 +119,7 @@ pub(crate) struct RouteTable {
 
 #[derive(Clone, Debug, Default)]
 struct TreeNode {
-    literals: HashMap<String, usize>,
+    literals: FixedMap<String, usize>,
     param: Option<usize>,
     /// Routes that end here.
     leaves: Vec<usize>,

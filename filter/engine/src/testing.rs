@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::audit::AuditRecord;
+use crate::cache::TokenCache;
 use crate::config::PolicyError;
 use crate::headers::HeaderEdit;
 use crate::pipeline::{Facts, RequestAction, Step, Trace, Verdict};
@@ -174,12 +174,17 @@ impl Request {
     }
 
     pub(crate) fn decide(&self, policy: &Policy) -> Verdict {
-        policy.decide(&self.headers, self, &mut ())
+        self.decide_with(policy, &mut TokenCache::new(policy.cache_limits()))
+    }
+
+    /// With what an earlier decision kept.
+    pub(crate) fn decide_with(&self, policy: &Policy, cache: &mut TokenCache) -> Verdict {
+        policy.decide(&self.headers, self, cache, &mut ())
     }
 
     pub(crate) fn steps(&self, policy: &Policy) -> Vec<(Step, bool, String)> {
         let mut steps = Steps(Vec::new());
-        policy.decide(&self.headers, self, &mut steps);
+        policy.decide(&self.headers, self, &mut TokenCache::new(policy.cache_limits()), &mut steps);
         steps.0
     }
 }
@@ -237,7 +242,7 @@ impl Verdict {
     /// The audit line, which must be one.
     #[track_caller]
     pub(crate) fn line(&self, status: u16) -> String {
-        self.audit.as_ref().map(|record: &AuditRecord| record.line(Some(status))).expect("a record")
+        self.audit.clone().map(|record| record.line(Some(status))).expect("a record")
     }
 
     /// A member of the audit line.
@@ -253,21 +258,31 @@ impl LocalReply {
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found: Vec<&str> =
-            self.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_ref()).collect();
+            self.headers.iter().filter(|(own, _)| **own == *name).map(|(_, value)| &**value).collect();
         assert!(found.len() < 2, "`{name}` is there {} times", found.len());
         found.first().copied()
     }
 }
 
-/// What a header of the upstream's request or response is after the edits; `before` is what it was.
-pub(crate) fn after(edits: &[HeaderEdit], name: &str, before: Option<&str>) -> Option<String> {
-    edits.iter().fold(before.map(str::to_owned), |value, edit| match edit {
-        HeaderEdit::Set(own, new) if own == name => Some(new.to_string()),
-        HeaderEdit::SetIfAbsent(own, new) if own == name => value.or_else(|| Some(new.to_string())),
-        HeaderEdit::Remove(own) if own == name => None,
-        HeaderEdit::VaryOrigin if name == "vary" => {
-            Some(value.map_or_else(|| "Origin".into(), |listed| format!("{listed}, Origin")))
+/// A header map after the edits, sorted by name.
+pub(crate) fn after(edits: &[HeaderEdit], before: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String)> =
+        before.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    for edit in edits {
+        match edit {
+            HeaderEdit::Append(name, value) => headers.push((name.to_string(), value.to_string())),
+            HeaderEdit::Remove(name) => headers.retain(|(own, _)| **own != **name),
+            HeaderEdit::Set(name, value) => {
+                headers.retain(|(own, _)| **own != **name);
+                headers.push((name.to_string(), value.to_string()));
+            }
         }
-        _ => value,
-    })
+    }
+    headers.sort_by(|(left, _), (right, _)| left.cmp(right));
+    headers
+}
+
+/// An upstream's response headers.
+pub(crate) fn headers(pairs: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
 }

@@ -36,20 +36,32 @@ impl UnixTime {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds: `2026-11-24T09:30:00.123Z`.
-impl fmt::Display for UnixTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl UnixTime {
+    /// RFC 3339 in UTC with milliseconds: `2026-11-24T09:30:00.123Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
         let seconds = self.0.div_euclid(MILLIS_PER_SECOND);
         let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
         let second = seconds.rem_euclid(SECONDS_PER_DAY);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            second / 3600,
-            second / 60 % 60,
-            second % 60,
-            self.0.rem_euclid(MILLIS_PER_SECOND)
-        )
+        // By hand, not by `format!`: this is on the way of every request.
+        let digit = |value: i64, divisor: i64| b'0' + u8::try_from(value / divisor % 10).unwrap_or_default();
+        let two = |value: i64| [digit(value, 10), digit(value, 1)];
+        let (millis, year) = (self.0.rem_euclid(MILLIS_PER_SECOND), year.clamp(0, 9999));
+        let ([y1, y2], [y3, y4]) = (two(year / 100), two(year % 100));
+        let ([m1, m2], [d1, d2]) = (two(month), two(day));
+        let ([h1, h2], [n1, n2], [s1, s2]) = (two(second / 3600), two(second / 60 % 60), two(second % 60));
+        let [f1, f2, f3] = [digit(millis, 100), digit(millis, 10), digit(millis, 1)];
+        let text = [
+            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', f1, f2, f3,
+            b'Z',
+        ];
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
     }
 }
 

@@ -9,8 +9,8 @@ mod jws;
 mod keys;
 
 pub use algorithm::Algorithm;
-pub(crate) use claims::ClaimPath;
 pub use claims::ClaimRules;
+pub(crate) use claims::{ClaimPath, TokenTimes};
 pub use error::TokenError;
 pub(crate) use extract::{Extracted, Place, Sources, TokenSource, without_cookie, without_param};
 pub use jwks::JwksError;
@@ -18,6 +18,7 @@ pub use keys::{Key, KeyError, KeySet};
 use serde_json::{Map, Value};
 
 use self::jws::CompactJws;
+use crate::text::Text;
 use crate::time::UnixTime;
 
 /// Who issues tokens, and what makes one of theirs good.
@@ -27,7 +28,7 @@ pub(crate) struct Provider {
     pub(crate) verifier: TokenVerifier,
     pub(crate) forward: bool,
     pub(crate) roles_from: Option<ClaimPath>,
-    pub(crate) claim_to_headers: Vec<(ClaimPath, String)>,
+    pub(crate) claim_to_headers: Vec<(ClaimPath, Text)>,
 }
 
 /// Everything that verifying a token takes, but the token and the time.
@@ -47,6 +48,7 @@ pub struct TokenVerifier {
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     claims: Map<String, Value>,
+    times: TokenTimes,
     kid: Option<String>,
 }
 
@@ -63,11 +65,8 @@ impl VerifiedToken {
         self.kid.as_deref()
     }
 
-    /// For a policy that is tried out with claims taken as verified (`policy test`'s `as:`). Nothing a request carries
-    /// ever comes here.
-    #[must_use]
-    pub const fn danger_assume_verified(claims: Map<String, Value>) -> Self {
-        Self { claims, kid: None }
+    pub(crate) fn into_parts(self) -> (Map<String, Value>, TokenTimes, Option<String>) {
+        (self.claims, self.times, self.kid)
     }
 }
 
@@ -94,8 +93,8 @@ impl TokenVerifier {
         }
         let kid = verify_signature(jws, &self.keys)?;
         let claims = jws.claims()?;
-        self.rules.check(&claims, now)?;
-        Ok(VerifiedToken { claims, kid })
+        let times = self.rules.check(&claims, now)?;
+        Ok(VerifiedToken { claims, times, kid })
     }
 }
 
@@ -125,44 +124,38 @@ fn verify_signature(jws: &CompactJws<'_>, keys: &KeySet) -> Result<Option<String
 ///
 /// With more than one provider in question, the token's `iss` picks among them, before anything is believed: those that
 /// name it, or else those that name none (RFC 7519 section 4.1.1).
-pub(crate) fn verify_under<'p>(
-    providers: &'p [Provider],
+pub(crate) fn verify_under(
+    providers: &[Provider],
     eligible: &[usize],
     token: &str,
     now: UnixTime,
-) -> Result<(&'p Provider, VerifiedToken), (Option<&'p Provider>, TokenError)> {
-    let eligible: Vec<&Provider> = eligible.iter().filter_map(|index| providers.get(*index)).collect();
-    if let [provider] = eligible.as_slice() {
-        return provider
-            .verifier
-            .verify(token, now)
-            .map(|verified| (*provider, verified))
-            .map_err(|error| (Some(*provider), error));
+) -> Result<(usize, VerifiedToken), (Option<usize>, TokenError)> {
+    let eligible =
+        eligible.iter().filter_map(|index| providers.get(*index).map(|provider| (*index, &provider.verifier)));
+    let eligible: Vec<(usize, &TokenVerifier)> = eligible.collect();
+    if let [(index, verifier)] = eligible.as_slice() {
+        let verified = verifier.verify(token, now);
+        return verified.map(|verified| (*index, verified)).map_err(|error| (Some(*index), error));
     }
-    let limit = eligible.iter().map(|provider| provider.verifier.max_token_bytes).max().unwrap_or(0);
+    let limit = eligible.iter().map(|(_, verifier)| verifier.max_token_bytes).max().unwrap_or(0);
     if token.len() > limit {
         return Err((None, TokenError::TooLarge { bytes: token.len(), limit }));
     }
     let jws = CompactJws::parse(token).map_err(|error| (None, error))?;
     let claims = jws.claims().map_err(|error| (None, error))?;
     let issuer = claims.get("iss").and_then(Value::as_str);
-    let names_it = |provider: &&Provider| issuer.is_some() && provider.verifier.rules.issuer.as_deref() == issuer;
-    let mut asked: Vec<&Provider> = eligible.iter().copied().filter(names_it).collect();
+    let mut asked = eligible.clone();
+    asked.retain(|(_, verifier)| issuer.is_some() && verifier.rules.issuer.as_deref() == issuer);
     if asked.is_empty() {
-        asked = eligible.into_iter().filter(|provider| provider.verifier.rules.issuer.is_none()).collect();
+        asked = eligible;
+        asked.retain(|(_, verifier)| verifier.rules.issuer.is_none());
     }
     let mut refusal = (None, TokenError::IssuerNotAllowed);
-    for provider in asked {
-        let verified = provider.verifier.check_size(token).and_then(|()| provider.verifier.verify_parsed(&jws, now));
-        match verified {
-            Ok(verified) => return Ok((provider, verified)),
+    for (index, verifier) in asked {
+        match verifier.check_size(token).and_then(|()| verifier.verify_parsed(&jws, now)) {
+            Ok(verified) => return Ok((index, verified)),
             // The provider whose key fits has the better reason than those whose key does not.
-            Err(error)
-                if refusal.0.is_none()
-                    || !matches!(error, TokenError::UnknownKey | TokenError::AlgorithmNotAllowed(_)) =>
-            {
-                refusal = (Some(provider), error);
-            }
+            Err(error) if refusal.0.is_none() || !error.is_about_keys() => refusal = (Some(index), error),
             Err(_) => {}
         }
     }

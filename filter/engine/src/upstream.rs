@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
-use crate::authz::{Principal, scalar_text};
+use crate::authz::Principal;
 use crate::headers::HeaderEdit;
 use crate::request::{Envelope, RequestHead};
 use crate::token::{Place, without_cookie, without_param};
@@ -14,17 +12,21 @@ const OWN_PREFIX: &str = "x-portcullis-";
 
 /// Removes every spelling of an identity header: many servers read `_` and `-` as the same (RFC 3875 section 4.1.18).
 pub(crate) fn strip_identity(envelope: Envelope<'_>, identity_headers: &[String]) -> Vec<HeaderEdit> {
-    let is_identity = |name: &str| {
-        let name = name.replace('_', "-");
-        name.starts_with(OWN_PREFIX) || identity_headers.contains(&name)
-    };
-    let mut edits: Vec<HeaderEdit> = Vec::new();
+    let mut edits: Vec<HeaderEdit> = Vec::with_capacity(8);
     for (name, _) in envelope.headers {
-        if is_identity(name) && !edits.iter().any(|edit| edit.name() == name) {
+        let is_identity = same_name_prefix(name, OWN_PREFIX)
+            || identity_headers.iter().any(|own| own.len() == name.len() && same_name_prefix(name, own));
+        if is_identity && !edits.iter().any(|edit| edit.name() == name) {
             edits.push(HeaderEdit::Remove(name.clone().into()));
         }
     }
     edits
+}
+
+/// Whether a name begins like this, with `_` for `-`.
+fn same_name_prefix(name: &str, prefix: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(left, right)| plain(left) == right)
 }
 
 /// Takes the token away, and gives the path its normal form.
@@ -58,31 +60,10 @@ pub(crate) fn strip_token(head: &RequestHead<'_>, place: Option<&Place>, edits: 
     }
 }
 
-/// Sets the headers of `claim_to_headers` whose claims are there.
+/// Sets the headers of `claim_to_headers`, in the place of any removal.
 pub(crate) fn identify(principal: &Principal<'_>, edits: &mut Vec<HeaderEdit>) {
-    for (path, header) in &principal.provider.claim_to_headers {
-        let value = path.lookup(principal.token.claims()).and_then(header_value);
-        if let Some(value) = value {
-            edits.retain(|edit| edit.name() != header);
-            edits.push(HeaderEdit::Set(header.clone().into(), value.into()));
-        }
+    for (header, value) in &principal.session.headers {
+        edits.retain(|edit| edit.name() != &**header);
+        edits.push(HeaderEdit::Set(header.clone(), value.clone()));
     }
 }
-
-/// A claim as the value of a header: scalars as they are, arrays joined with commas. Nothing where it would not be
-/// one value, or where an element has a comma in it and would be read as two.
-fn header_value(claim: &Value) -> Option<String> {
-    let value = match claim {
-        Value::Array(items) => {
-            let items: Option<Vec<_>> =
-                items.iter().map(|item| scalar_text(item).filter(|text| !text.contains(','))).collect();
-            items?.join(",")
-        }
-        scalar => scalar_text(scalar)?.into_owned(),
-    };
-    let fits = !value.is_empty() && value.trim() == value && !value.chars().any(char::is_control);
-    fits.then_some(value)
-}
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,14 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::mask;
 
 #[test]
+fn addresses_are_dotted_as_ever() {
+    for bits in [0, u32::MAX, 0x7f00_0001, 0x0a09_6364, 0xc0a8_0a64, 0x0109_0a0b] {
+        let ip = std::net::Ipv4Addr::from(bits);
+        assert_eq!(super::dotted(ip), ip.to_string());
+    }
+}
+
+#[test]
 fn subjects_are_masked() {
     for (subject, expected) in [
         ("3f2b", "3f2b"),

@@ -151,6 +151,18 @@ pub(crate) fn owned(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
     text(node, path, findings).map(str::to_owned)
 }
 
+/// A name of something in the policy: it goes into records and metrics as it stands.
+pub(crate) fn name_of(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    let name = text(node, path, findings)?;
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+    if name.len() > 128 || !name.bytes().all(letter) {
+        let remedy = "write up to 128 letters, digits and any of - _ . /";
+        findings.error(path, node.line, format!("`{name}` is not a name"), remedy);
+        return None;
+    }
+    Some(name.to_owned())
+}
+
 pub(crate) fn boolean(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<bool> {
     match node.value {
         NodeValue::Bool(value) => Some(value),

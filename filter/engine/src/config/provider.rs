@@ -1,16 +1,17 @@
 //! `providers`.
 
-use std::collections::HashSet;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::decode::{
-    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, non_empty, owned, text, whole,
+    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, name_of, non_empty, owned,
+    text, whole,
 };
 use super::error::Path;
 use super::node::Node;
+use crate::hash::FixedSet;
 use crate::secret::{Secret, SecretLookup, SecretSource};
+use crate::text::Text;
 use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
 
 /// How an environment variable spells a secret.
@@ -44,7 +45,7 @@ pub(crate) fn provider(
 ) -> Option<(Provider, Vec<Place>)> {
     let mut fields = Fields::of(node, path, findings)?;
     let name = fields.required("name", "give the provider a name", findings);
-    let name = name.and_then(|node| owned(node, &path.field("name"), findings));
+    let name = name.and_then(|node| name_of(node, &path.field("name"), findings));
     let issuer = fields.read("issuer", findings, owned);
     let audiences = fields.read("audiences", findings, |node, path, findings| {
         non_empty(node, path, findings, "list the audiences, or leave the field out", owned)
@@ -114,7 +115,7 @@ fn keys(
                 let key = secret_key(node, path, allowed, secrets, findings)?;
                 Some((path.position(), node.line, key))
             })?;
-            let mut kids = HashSet::new();
+            let mut kids = FixedSet::default();
             for (index, line, key) in &keys {
                 if !kids.insert(key.kid()) {
                     let message = key.kid().map_or_else(
@@ -317,8 +318,8 @@ fn from_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     Some(Place::Header { name: name?, value_prefix })
 }
 
-fn claim_to_headers(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(ClaimPath, String)>> {
-    let mut taken = HashSet::new();
+fn claim_to_headers(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(ClaimPath, Text)>> {
+    let mut taken = FixedSet::default();
     list(node, path, findings, |node, path, findings| {
         let (claim, header) = claim_to_header(node, path, findings)?;
         if !taken.insert(header.replace('_', "-")) {
@@ -329,7 +330,7 @@ fn claim_to_headers(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
     })
 }
 
-fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(ClaimPath, String)> {
+fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(ClaimPath, Text)> {
     let mut fields = Fields::of(node, path, findings)?;
     let claim = fields.required("claim", "name the claim, such as [sub]", findings);
     let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));
@@ -350,5 +351,5 @@ fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
         Some(name)
     });
     fields.finish(findings);
-    Some((claim?, header?))
+    Some((claim?, header?.into()))
 }

@@ -1,12 +1,11 @@
 //! `cors`, `security_headers`, `errors` and `audit`.
 
-use std::collections::HashSet;
-
 use super::decode::{Fields, Findings, boolean, choice, duration, header_name, list, non_empty, text, wrong_kind};
 use super::error::Path;
 use super::node::{Node, NodeValue};
 use crate::audit::{AuditLevel, Sinks};
 use crate::cors::{CorsPolicy, Names, Origins, Subdomains, is_token};
+use crate::hash::FixedSet;
 use crate::headers::{Preset, SecurityHeaders};
 
 /// Headers that say how a message is framed or what is in it, and those that our own replies give a meaning.
@@ -196,7 +195,7 @@ fn ends_in_number_only_if_ipv4(host: &str) -> bool {
 }
 
 fn compile_origins(origins: Vec<Origin>) -> Origins {
-    let mut exact = HashSet::new();
+    let mut exact = FixedSet::default();
     let mut subdomains = Vec::new();
     for origin in origins {
         match origin {

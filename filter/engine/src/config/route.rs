@@ -1,16 +1,14 @@
 //! `roles` and `routes`.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
 use super::decode::{
-    Fields, Findings, boolean, choice, claim_path, header_name, list, non_empty, owned, text, wrong_kind,
+    Fields, Findings, boolean, choice, claim_path, header_name, list, name_of, non_empty, owned, text, wrong_kind,
 };
 use super::error::Path;
 use super::node::{Node, NodeValue};
 use super::response;
-use crate::authz::{Condition, Operand, Owner, Reach, Requirement, RoleRights, Test};
+use crate::authz::{Condition, Operand, Owner, Reach, Requirement, RoleRights, RoleTable, Test};
 use crate::cors::CorsPolicy;
 use crate::headers::SecurityHeaders;
 use crate::ip::{Cidr, CidrError, IpRule};
@@ -49,14 +47,15 @@ pub(crate) fn mode(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
 }
 
 /// `roles`.
-pub(crate) fn roles(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<HashMap<String, RoleRights>> {
+pub(crate) fn roles(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<RoleTable> {
     let NodeValue::Map(members) = &node.value else {
         wrong_kind(node, path, "a mapping of roles", findings);
         return None;
     };
-    let mut table = HashMap::new();
+    let mut table = RoleTable::default();
     for (key, node) in members {
         let path = path.field(&key.name);
+        check_role_name(&key.name, &path, key.line, findings);
         let Some(mut fields) = Fields::of(node, &path, findings) else { continue };
         let words = [("any", Reach::Any), ("own", Reach::Own), ("none", Reach::None)];
         let reach = |node: &Node, path: &Path<'_>, findings: &mut Findings| choice(node, path, findings, &words);
@@ -70,11 +69,25 @@ pub(crate) fn roles(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
     Some(table)
 }
 
+/// Roles go into records as they stand.
+fn check_role_name(name: &str, path: &Path<'_>, line: Option<u32>, findings: &mut Findings) {
+    let fits = (1..=128).contains(&name.len())
+        && name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+    if !fits {
+        findings.error(
+            path,
+            line,
+            "not a role name",
+            "write up to 128 visible ASCII characters without quotes and backslashes",
+        );
+    }
+}
+
 /// A route. `stripped`: the headers no client can send, with `-` for `_`.
 pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<RawRoute> {
     let mut fields = Fields::of(node, path, findings)?;
     let name = fields.required("name", "give the route a name", findings);
-    let name = name.and_then(|node| route_name(node, &path.field("name"), findings));
+    let name = name.and_then(|node| name_of(node, &path.field("name"), findings));
     let matcher = fields.required("match", "say which requests: match: {path: /…}", findings);
     let matcher = matcher.and_then(|node| matching(node, &path.field("match"), findings));
     let access_words = [
@@ -89,8 +102,13 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
     let owner_node = fields.take("owner");
     let when_node = fields.take("when");
     let pattern = matcher.as_ref().map(|matcher| &matcher.path);
-    let roles =
-        roles_node.and_then(|node| non_empty(node, &path.field("roles"), findings, "list the roles that may", owned));
+    let roles = roles_node.and_then(|node| {
+        non_empty(node, &path.field("roles"), findings, "list the roles that may", |node, path, findings| {
+            let role = owned(node, path, findings)?;
+            check_role_name(&role, path, node.line, findings);
+            Some(role)
+        })
+    });
     let owner = owner_node.and_then(|node| owner(node, &path.field("owner"), pattern, findings));
     let when = when_node.and_then(|node| {
         list(node, &path.field("when"), findings, |node, path, findings| {
@@ -170,22 +188,6 @@ fn check_companions(
             "set access: authenticated, or remove it",
         );
     }
-}
-
-/// Names go into records and metrics.
-fn route_name(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
-    let name = text(node, path, findings)?;
-    let fits = name.len() <= 128
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'));
-    if !fits {
-        findings.error(
-            path,
-            node.line,
-            format!("`{name}` is not a route name"),
-            "write up to 128 letters, digits and any of - _ . /",
-        );
-    }
-    fits.then(|| name.to_owned())
 }
 
 struct Matching {

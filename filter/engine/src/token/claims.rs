@@ -32,13 +32,13 @@ impl ClaimPath {
 }
 
 impl ClaimRules {
-    /// Checks the registered claims.
-    pub(crate) fn check(&self, claims: &Map<String, Value>, now: UnixTime) -> Result<(), TokenError> {
+    /// Checks the registered claims, and gives out the dates, for the time after.
+    pub(crate) fn check(&self, claims: &Map<String, Value>, now: UnixTime) -> Result<TokenTimes, TokenError> {
         let issuer = text(claims, "iss")?;
         text(claims, "sub")?;
         text(claims, "jti")?;
         let audiences = audiences(claims)?;
-        let times = Times { exp: date(claims, "exp")?, nbf: date(claims, "nbf")?, iat: date(claims, "iat")? };
+        let times = TokenTimes { exp: date(claims, "exp")?, nbf: date(claims, "nbf")?, iat: date(claims, "iat")? };
         self.check_times(&times, now)?;
         if self.issuer.is_some() && self.issuer.as_deref() != issuer {
             return Err(TokenError::IssuerNotAllowed);
@@ -46,10 +46,11 @@ impl ClaimRules {
         if !self.audiences.is_empty() && !self.audiences.iter().any(|allowed| audiences.contains(&allowed.as_str())) {
             return Err(TokenError::AudienceNotAllowed);
         }
-        Ok(())
+        Ok(times)
     }
 
-    fn check_times(&self, times: &Times, now: UnixTime) -> Result<(), TokenError> {
+    /// Checks the dates: all of the claims that time can change.
+    pub(crate) fn check_times(&self, times: &TokenTimes, now: UnixTime) -> Result<(), TokenError> {
         let seconds = now.seconds();
         match times.exp {
             None if self.require_expiration => return Err(TokenError::ExpirationMissing),
@@ -75,7 +76,9 @@ impl ClaimRules {
     }
 }
 
-struct Times {
+/// The dates of a token, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokenTimes {
     exp: Option<f64>,
     nbf: Option<f64>,
     iat: Option<f64>,

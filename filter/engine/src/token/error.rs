@@ -69,6 +69,11 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Whether the token never came as far as its signature.
+    pub(crate) const fn is_about_keys(&self) -> bool {
+        matches!(self, Self::UnknownKey | Self::AlgorithmNotAllowed(_))
+    }
+
     /// The reason code.
     #[must_use]
     pub const fn reason(&self) -> DenyReason {

@@ -29,13 +29,15 @@ pub(crate) enum Place {
 pub(crate) struct Extracted<'a> {
     pub(crate) token: Cow<'a, str>,
     pub(crate) source: &'a TokenSource,
+    /// Which of the policy's sources that is.
+    pub(crate) source_index: usize,
 }
 
 impl Sources {
     /// The one token of a request.
     pub(crate) fn extract<'a>(&'a self, head: &RequestHead<'a>) -> Result<Option<Extracted<'a>>, DenyReason> {
         let mut found: Option<Extracted<'a>> = None;
-        for source in &self.0 {
+        for (source_index, source) in self.0.iter().enumerate() {
             let token = match source.place.find(head)? {
                 Lookup::Absent => continue,
                 Lookup::Many => return Err(DenyReason::TokenMultiple),
@@ -44,7 +46,7 @@ impl Sources {
             if found.is_some() {
                 return Err(DenyReason::TokenMultiple);
             }
-            found = Some(Extracted { token, source });
+            found = Some(Extracted { token, source, source_index });
         }
         Ok(found)
     }

@@ -1,0 +1,70 @@
+//! Names and values of headers: either known when the engine was compiled, or shared by all who hold them.
+
+use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
+
+/// Text that costs nothing to clone.
+#[derive(Clone, Eq)]
+pub enum Text {
+    /// Part of the engine.
+    Static(&'static str),
+    /// Made at run time, counted by its holders.
+    Shared(Rc<str>),
+}
+
+/// A header: its name in lower case, and its value.
+pub type Header = (Text, Text);
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Static(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl From<&'static str> for Text {
+    fn from(text: &'static str) -> Self {
+        Self::Static(text)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::Shared(text.into())
+    }
+}
+
+impl From<Rc<str>> for Text {
+    fn from(text: Rc<str>) -> Self {
+        Self::Shared(text)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        **self == *other
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}

@@ -1,0 +1,119 @@
+//! The command line: every command, its options and its help.
+
+mod password;
+mod policy;
+mod secret;
+mod token;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use password::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
+pub use policy::{CheckArgs, CheckFormat, ExplainArgs, PolicyCommand, parse_header};
+pub use secret::{Encoding, GenerateArgs, SecretCommand};
+pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
+
+#[cfg(test)]
+mod tests;
+
+const EXAMPLES: &str = "\
+Examples:
+  Check a policy before it is loaded:
+    portcullis policy check policy.yaml
+
+  Make a secret, sign a token with it, and look inside:
+    export SECRET_KEY=\"$(portcullis secret generate)\"
+    portcullis token issue --sub alice --role admin --secret-env SECRET_KEY | portcullis token inspect
+
+  Complete commands in this shell from now on:
+    portcullis completions bash > ~/.local/share/bash-completion/completions/portcullis
+
+Exit codes:
+  0  done, or the answer is yes
+  1  the answer is no: password wrong, token invalid, request denied
+  2  the command line makes no sense
+  3  a policy or other input is not valid
+  4  something could not be read or written
+
+Data goes to standard output, everything else to standard error. Passwords, secrets and tokens are read from
+files, standard input or environment variables, never from arguments.";
+
+/// Credentials, tokens and policies for the Portcullis filter.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make secrets for signing tokens.
+    #[command(subcommand, arg_required_else_help = true, after_help = SECRET_EXAMPLES)]
+    Secret(SecretCommand),
+    /// Hash, verify and judge passwords.
+    #[command(subcommand, arg_required_else_help = true, after_help = PASSWORD_EXAMPLES)]
+    Password(PasswordCommand),
+    /// Issue, look into and verify JSON Web Tokens.
+    #[command(subcommand, arg_required_else_help = true, after_help = TOKEN_EXAMPLES)]
+    Token(TokenCommand),
+    /// Check and explain policies.
+    #[command(subcommand, arg_required_else_help = true, after_help = POLICY_EXAMPLES)]
+    Policy(PolicyCommand),
+    /// Print a completion script for a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands.
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
+}
+
+const SECRET_EXAMPLES: &str = "\
+Examples:
+  export SECRET_KEY=\"$(portcullis secret generate)\"";
+
+const PASSWORD_EXAMPLES: &str = "\
+Examples:
+  portcullis password hash > password.hash
+  portcullis password verify --hash-file password.hash";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  portcullis token issue --sub alice --role admin --secret-env SECRET_KEY > token.jwt
+  portcullis token inspect --file token.jwt
+  portcullis token verify --secret-env SECRET_KEY --file token.jwt";
+
+const POLICY_EXAMPLES: &str = "\
+Examples:
+  portcullis policy check policy.yaml
+  portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  portcullis completions bash > ~/.local/share/bash-completion/completions/portcullis
+  portcullis completions zsh > \"${fpath[1]}/_portcullis\"
+  portcullis completions fish > ~/.config/fish/completions/portcullis.fish";
+
+/// Options of `completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell to complete for.
+    pub shell: Shell,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  portcullis man | man -l -
+  portcullis man --out ~/.local/share/man/man1";
+
+/// Options of `man`.
+#[derive(Debug, clap::Args)]
+pub struct ManArgs {
+    /// Write one page for every command into this directory, instead of printing the main one.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}

@@ -1,0 +1,150 @@
+//! Options of `portcullis policy`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::time::parse_moment;
+
+/// Commands under `policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Find every mistake in a policy.
+    #[command(long_about = CHECK_ABOUT, after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Show what becomes of a request under a policy, and why.
+    #[command(long_about = EXPLAIN_ABOUT, after_help = EXPLAIN_EXAMPLES)]
+    Explain(Box<ExplainArgs>),
+    /// Print the JSON Schema of policies, for editors.
+    #[command(long_about = SCHEMA_ABOUT, after_help = SCHEMA_EXAMPLES)]
+    Schema,
+}
+
+const CHECK_ABOUT: &str = "\
+Find every mistake in a policy, with the filter's own code: what passes here, the filter loads. The exit code is 0 if \
+there are none and 3 if there are.
+
+Secrets are looked up in the environment. One that is not set here is a warning, for the machine that checks a policy \
+seldom has them; one that is set is checked as the filter would. YAML and JSON are both read.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  Check a policy:
+    portcullis policy check policy.yaml
+
+  In GitHub Actions, with annotations on the lines:
+    portcullis policy check --format github --deny-warnings policy.yaml";
+
+/// Options of `policy check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The policy, in YAML or JSON; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How to print what is found.
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub format: CheckFormat,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Fail if there are warnings, too.
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+/// How `policy check` prints what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people: each mistake with its line and what to do about it.
+    Human,
+    /// One JSON object.
+    Json,
+    /// Workflow commands that GitHub Actions turns into annotations.
+    Github,
+}
+
+const EXPLAIN_ABOUT: &str = "\
+Show what becomes of a request under a policy, and why: the decision, each step that led to it, and the headers that \
+would change. The filter's own code decides, so the filter would do the same. The exit code is 0 if the request is let \
+through, even if only because of `mode: dry_run`, and 1 if it is refused.
+
+The token and the query are never printed.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  Without a token:
+    portcullis policy explain policy.yaml --path /healthz
+
+  With a token, from an address, on a host:
+    portcullis policy explain policy.yaml --method PUT --path /users/alice/documents/1 \\
+      --token-file token.jwt --ip 10.0.0.7 --host api.example.com
+
+  A preflight:
+    portcullis policy explain policy.yaml --method OPTIONS --path /search \\
+      --header 'origin: https://app.example.com' --header 'access-control-request-method: GET'";
+
+/// Options of `policy explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The policy, in YAML or JSON; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The request's method; case matters.
+    #[arg(long, default_value = "GET")]
+    pub method: String,
+    /// The request's path, with its query if it has one.
+    #[arg(long)]
+    pub path: String,
+    /// The host the request is for.
+    #[arg(long, default_value = "localhost")]
+    pub host: String,
+    /// Send the token in this file as `authorization: Bearer …`.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// A header of the request. Can be repeated.
+    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub header: Vec<(String, String)>,
+    /// Read more headers from this file, one `name: value` a line: for cookies and tokens, which have no place in
+    /// arguments.
+    #[arg(long, value_name = "FILE")]
+    pub header_file: Option<PathBuf>,
+    /// A header of the upstream's response, to see what becomes of it. Can be repeated.
+    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub response_header: Vec<(String, String)>,
+    /// The client's address; unknown if left out.
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<IpAddr>,
+    /// Decide as if it were this time: seconds since 1970, or RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub at: Option<i64>,
+    /// Print a JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Reads `name: value`; names are in lower case, as in HTTP/2.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected `name: value`")?;
+    let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    if !fits {
+        return Err("expected a header name before the colon".to_owned());
+    }
+    Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
+}
+
+const SCHEMA_ABOUT: &str = "\
+Print the JSON Schema (2020-12) of policies, so that editors complete and explain them.
+
+Whether a policy is right as a whole, `portcullis policy check` says.";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  Write it beside the policy:
+    portcullis policy schema > policy.schema.json
+
+  and name it in the policy's first line, for editors with the YAML language server:
+    # yaml-language-server: $schema=./policy.schema.json";

@@ -1,0 +1,27 @@
+//! What each command does.
+
+mod completions;
+mod man;
+mod password;
+mod policy;
+mod secret;
+mod token;
+
+use crate::cli::Command;
+use crate::exit::{Exit, Failure};
+use crate::terminal::Terminal;
+
+/// Runs a command.
+///
+/// # Errors
+/// Why it could not do its work.
+pub fn run(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match command {
+        Command::Secret(command) => secret::run(&command, terminal),
+        Command::Password(command) => password::run(&command, terminal),
+        Command::Token(command) => token::run(command, terminal),
+        Command::Policy(command) => policy::run(&command, terminal),
+        Command::Completions(args) => completions::run(&args, terminal),
+        Command::Man(args) => man::run(&args, terminal),
+    }
+}

@@ -1,0 +1,29 @@
+//! `portcullis policy`.
+
+mod check;
+mod explain;
+
+use crate::cli::PolicyCommand;
+use crate::exit::{Exit, Failure};
+use crate::terminal::Terminal;
+
+#[cfg(test)]
+mod tests;
+
+/// The JSON Schema of policies.
+const SCHEMA: &str = include_str!("../policy.schema.json");
+
+/// Runs a command under `policy`.
+///
+/// # Errors
+/// Why it could not do its work.
+pub fn run(command: &PolicyCommand, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match command {
+        PolicyCommand::Check(args) => check::run(args, terminal),
+        PolicyCommand::Explain(args) => explain::run(args, terminal),
+        PolicyCommand::Schema => {
+            terminal.write(SCHEMA.as_bytes())?;
+            Ok(Exit::Good)
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `portcullis policy explain`: a request decided by the engine, and everything that can be told of it.
+
+use std::net::IpAddr;
+
+use portcullis_engine::{
+    CacheLimits, Decision, Facts, HeaderEdit, LocalReply, RequestAction, Step, TokenCache, Trace, UnixTime, Verdict,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::cli::{ExplainArgs, parse_header};
+use crate::document::Document;
+use crate::exit::{Exit, Failure};
+use crate::input;
+use crate::terminal::{Terminal, visible};
+use crate::time;
+
+#[cfg(test)]
+mod tests;
+
+/// Decides a request and explains the decision.
+///
+/// # Errors
+/// The policy or the token cannot be read, or the policy is not valid.
+pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    input::once([Some(args.file.as_path()), args.token_file.as_deref(), args.header_file.as_deref()])?;
+    let headers = headers(args)?;
+    let policy = Document::read(&args.file)?.policy(terminal)?;
+    let now = args.at.map_or_else(time::now_precise, UnixTime::from_seconds);
+    let mut steps = Steps::default();
+    let mut cache = TokenCache::new(CacheLimits { max_entries: 0, max_bytes: 0 });
+    let verdict = policy.decide(&headers, &Given { now, client: args.ip }, &mut cache, &mut steps);
+    let explained = Explained::new(verdict, steps, &args.response_header);
+    if args.json {
+        terminal.json(&explained.for_programs())?;
+    } else {
+        explained.print(terminal)?;
+    }
+    let denied = matches!(explained.verdict.decision, Decision::Deny(_));
+    Ok(if denied { Exit::No } else { Exit::Good })
+}
+
+/// What is known of the request besides its headers.
+struct Given {
+    now: UnixTime,
+    client: Option<IpAddr>,
+}
+
+impl Facts for Given {
+    fn now(&self) -> UnixTime {
+        self.now
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+}
+
+/// The steps of a decision as they were taken.
+#[derive(Default)]
+struct Steps(Vec<(Step, bool, String)>);
+
+impl Trace for Steps {
+    fn step(&mut self, step: Step, passed: bool, detail: impl FnOnce() -> String) {
+        self.0.push((step, passed, detail()));
+    }
+}
+
+/// The request's head as Envoy would hand it to the filter.
+fn headers(args: &ExplainArgs) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut headers = vec![
+        (":method".to_owned(), args.method.clone().into_bytes()),
+        (":path".to_owned(), args.path.clone().into_bytes()),
+        (":authority".to_owned(), args.host.clone().into_bytes()),
+        (":scheme".to_owned(), b"https".to_vec()),
+    ];
+    if let Some(path) = &args.token_file {
+        let token = input::token(Some(path))?;
+        headers.push(("authorization".to_owned(), format!("Bearer {}", *token).into_bytes()));
+    }
+    headers.extend(args.header.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
+    if let Some(path) = &args.header_file {
+        for (index, line) in input::read_text(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let (name, value) = parse_header(line).map_err(|problem| {
+                Failure::invalid(format!("line {} of {}: {problem}", index + 1, input::describe(path)))
+            })?;
+            headers.push((name, value.into_bytes()));
+        }
+    }
+    Ok(headers)
+}
+
+/// What a header will be, without what must not be shown: a query may hold a token, and cookies are credentials.
+fn shown_value(name: &str, value: &str) -> String {
+    match (name, value.split_once('?')) {
+        (":path", Some((path, _))) => format!("{path}?…"),
+        ("cookie", _) => "…".to_owned(),
+        _ => value.to_owned(),
+    }
+}
+
+fn describe(edit: &HeaderEdit) -> String {
+    visible(&match edit {
+        HeaderEdit::Set(name, value) => format!("set     {name}: {}", shown_value(name, value)),
+        HeaderEdit::Append(name, value) => format!("add     {name}: {value}"),
+        HeaderEdit::Remove(name) => format!("remove  {name}"),
+    })
+}
+
+/// A verdict with everything that follows from it worked out.
+struct Explained {
+    verdict: Verdict,
+    steps: Steps,
+    status: Option<u16>,
+    /// What becomes of the response of an upstream that sends the headers given.
+    response: Vec<HeaderEdit>,
+    record: Option<String>,
+}
+
+impl Explained {
+    fn new(mut verdict: Verdict, steps: Steps, upstream: &[(String, String)]) -> Self {
+        let upstream: Vec<_> =
+            upstream.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
+        let status = match &verdict.action {
+            RequestAction::Continue(_) => None,
+            RequestAction::Reply(reply) => Some(reply.status),
+        };
+        let record = verdict.audit.take().map(|record| record.line(status));
+        Self { response: verdict.response.edits(&upstream), verdict, steps, status, record }
+    }
+
+    fn print(&self, terminal: &mut Terminal) -> Result<(), Failure> {
+        let palette = terminal.out_palette;
+        let decision = self.verdict.decision;
+        let word = match decision {
+            Decision::Allow(_) => palette.green(decision.as_str()),
+            Decision::Deny(_) => palette.red(decision.as_str()),
+            Decision::DryRunDeny(_) => palette.yellow(decision.as_str()),
+        };
+        let mut fact =
+            |name: &str, value: &str| terminal.line(format_args!("{} {value}", palette.bold(&format!("{name:<8}"))));
+        fact("decision", &format!("{word} ({})", decision.reason()))?;
+        if let Some(status) = self.status {
+            fact("status", &status.to_string())?;
+        }
+        for (name, value) in [("route", self.verdict.route.as_deref()), ("role", self.verdict.role.as_deref())] {
+            if let Some(value) = value {
+                fact(name, &visible(value))?;
+            }
+        }
+        let steps = self.steps.0.iter().map(|(step, passed, detail)| {
+            let mark = if *passed { palette.green("pass") } else { palette.red("stop") };
+            format!("{mark} {:<14} {}", step.to_string(), visible(detail))
+        });
+        section("steps", steps, terminal)?;
+        match &self.verdict.action {
+            RequestAction::Continue(edits) => {
+                section("headers to the upstream", edits.iter().map(describe), terminal)?;
+                section("headers of the response", self.response.iter().map(describe), terminal)?;
+            }
+            RequestAction::Reply(reply) => {
+                let lines = reply.headers.iter().map(|(name, value)| visible(&format!("{name}: {value}")));
+                section("headers of the reply", lines, terminal)?;
+            }
+        }
+        section("audit record", self.record.iter().map(|record| visible(record)), terminal)
+    }
+
+    fn for_programs(&self) -> Explanation<'_> {
+        let steps = self.steps.0.iter();
+        let steps =
+            steps.map(|(step, passed, detail)| json!({"step": step.to_string(), "passed": passed, "detail": detail}));
+        let (upstream, response) = match &self.verdict.action {
+            RequestAction::Continue(edits) => (Edits::of(edits), Edits::of(&self.response)),
+            RequestAction::Reply(reply) => (Edits::default(), Edits { set: reply_headers(reply), ..Edits::default() }),
+        };
+        Explanation {
+            decision: self.verdict.decision.as_str(),
+            reason: self.verdict.decision.reason(),
+            status: self.status,
+            route: self.verdict.route.as_deref(),
+            role: self.verdict.role.as_deref(),
+            steps: steps.collect(),
+            upstream_headers: upstream.set,
+            removed_headers: upstream.removed,
+            response_headers: response.set,
+            removed_response_headers: response.removed,
+            audit: self.record.clone().and_then(|record| RawValue::from_string(record).ok()),
+        }
+    }
+}
+
+fn section(title: &str, lines: impl Iterator<Item = String>, terminal: &mut Terminal) -> Result<(), Failure> {
+    let mut lines = lines.peekable();
+    if lines.peek().is_some() {
+        terminal.line(format_args!("\n{}", terminal.out_palette.bold(title)))?;
+    }
+    lines.try_for_each(|line| terminal.line(format_args!("  {line}")))
+}
+
+/// The explanation as a JSON object, in the order of the way of the request.
+#[derive(Serialize)]
+struct Explanation<'a> {
+    decision: &'static str,
+    reason: &'static str,
+    status: Option<u16>,
+    route: Option<&'a str>,
+    role: Option<&'a str>,
+    steps: Vec<Value>,
+    upstream_headers: Map<String, Value>,
+    removed_headers: Vec<String>,
+    response_headers: Map<String, Value>,
+    removed_response_headers: Vec<String>,
+    audit: Option<Box<RawValue>>,
+}
+
+fn reply_headers(reply: &LocalReply) -> Map<String, Value> {
+    reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_string().into())).collect()
+}
+
+/// Edits by kind, for programs.
+#[derive(Default)]
+struct Edits {
+    set: Map<String, Value>,
+    removed: Vec<String>,
+}
+
+impl Edits {
+    fn of(edits: &[HeaderEdit]) -> Self {
+        let mut sorted = Self::default();
+        for edit in edits {
+            match edit {
+                HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value) => {
+                    sorted.set.insert(name.to_string(), shown_value(name, value).into());
+                }
+                HeaderEdit::Remove(name) => sorted.removed.push(name.to_string()),
+            }
+        }
+        sorted
+    }
+}

@@ -1,0 +1,114 @@
+//! `portcullis token issue`.
+
+use serde_json::{Map, Value, json};
+
+use super::decode_secret;
+use crate::cli::{IssueArgs, KeyInput, SecretEncoding};
+use crate::exit::{Exit, Failure};
+use crate::input;
+use crate::signing::{self, SigningKey};
+use crate::terminal::Terminal;
+use crate::time;
+
+#[cfg(test)]
+mod tests;
+
+/// Signs a token and prints it.
+///
+/// # Errors
+/// Why it could not be signed.
+pub fn run(args: &IssueArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let claims = claims(args, args.at.unwrap_or_else(time::now), &random_id()?)?;
+    let key = read_key(&args.key, args.secret_encoding)?;
+    let algorithm = key.algorithm(args.algorithm)?;
+    let signed = signing::sign(&key, algorithm, args.kid.as_deref(), &claims)?;
+    if args.json {
+        terminal.json(&json!({"token": signed.token, "header": signed.header, "claims": claims}))?;
+    } else {
+        terminal.line(signed.token)?;
+    }
+    Ok(Exit::Good)
+}
+
+/// The claims the arguments ask for (RFC 7519 section 4.1), each of them once.
+fn claims(args: &IssueArgs, now: i64, id: &str) -> Result<Map<String, Value>, Failure> {
+    let ttl = args.ttl.as_secs();
+    if ttl == 0 {
+        return Err(Failure::usage("the token would expire as it is issued")
+            .remedy("give --ttl at least one second, such as `30m`"));
+    }
+    let expiry = i64::try_from(ttl).ok().and_then(|ttl| now.checked_add(ttl)).filter(|at| time::rfc3339(*at).is_some());
+    let expiry =
+        expiry.ok_or_else(|| Failure::usage("the token would expire after the year 9999").remedy("shorten --ttl"))?;
+    for (option, empty) in [("--sub", args.sub.is_empty()), ("--role", args.role.iter().any(String::is_empty))] {
+        if empty {
+            return Err(Failure::usage(format!("{option} is empty")).remedy("check the variable it comes from"));
+        }
+    }
+
+    let mut claims = Map::new();
+    let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    set("sub", args.sub.as_str().into());
+    set("iat", now.into());
+    set("exp", expiry.into());
+    if !args.no_jti {
+        set("jti", id.into());
+    }
+    if let Some(issuer) = &args.iss {
+        set("iss", issuer.as_str().into());
+    }
+    for (name, values) in [("aud", &args.aud), ("role", &args.role)] {
+        match values.as_slice() {
+            [] => None,
+            [one] => set(name, one.as_str().into()),
+            several => set(name, several.into()),
+        };
+    }
+    for (name, value) in &args.claim {
+        if claims.contains_key(name) {
+            return Err(Failure::usage(format!("the claim `{name}` is set twice")).remedy(remedy_for_twice(name)));
+        }
+        claims.insert(name.clone(), value.clone());
+    }
+    Ok(claims)
+}
+
+fn remedy_for_twice(name: &str) -> String {
+    match name {
+        "sub" | "iss" | "aud" | "role" => format!("use either --{name} or --claim {name}=…"),
+        "iat" => "use --at for the time of issue".to_owned(),
+        "exp" => "use --ttl for the time to live".to_owned(),
+        "jti" => "add --no-jti to leave out the random one".to_owned(),
+        _ => "give each claim once; put several values in a JSON array".to_owned(),
+    }
+}
+
+/// 128 random bits: as RFC 7519 section 4.1.7 asks, no two tokens will share them.
+fn random_id() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::io(format!("no randomness from the system: {error}")))?;
+    Ok(uuid_v4(bytes))
+}
+
+/// RFC 9562 section 5.4.
+fn uuid_v4(bytes: [u8; 16]) -> String {
+    let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{number:032x}");
+    let mut id = String::with_capacity(36);
+    for (index, digit) in hex.chars().enumerate() {
+        if matches!(index, 8 | 12 | 16 | 20) {
+            id.push('-');
+        }
+        id.push(digit);
+    }
+    id
+}
+
+fn read_key(input: &KeyInput, encoding: SecretEncoding) -> Result<SigningKey, Failure> {
+    match (&input.key, &input.secret_env, &input.secret_file) {
+        (Some(path), _, _) => SigningKey::from_pem(&input::read_text(path)?, &input::describe(path)),
+        (None, Some(name), _) => decode_secret(input::secret_variable(name)?, encoding).map(SigningKey::Hmac),
+        (None, None, Some(path)) => decode_secret(input::secret_file(path)?, encoding).map(SigningKey::Hmac),
+        (None, None, None) => Err(Failure::usage("no key given").remedy("use --key, --secret-env or --secret-file")),
+    }
+}

@@ -1,0 +1,96 @@
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::{claims, uuid_v4};
+use crate::cli::{Cli, Command, IssueArgs, TokenCommand};
+use crate::exit::{Exit, Failure};
+
+fn args(line: &[&str]) -> IssueArgs {
+    let start = ["portcullis", "token", "issue", "--sub", "alice", "--secret-env", "K"];
+    let cli = Cli::try_parse_from(start.iter().chain(line)).unwrap();
+    let Command::Token(TokenCommand::Issue(args)) = cli.command else { panic!() };
+    *args
+}
+
+fn issue(line: &[&str]) -> Result<Value, Failure> {
+    claims(&args(line), 1_750_000_000, "an-id").map(Value::Object)
+}
+
+#[test]
+fn the_claims_are_those_asked_for() {
+    for (line, expected) in [
+        (&[][..], json!({"sub": "alice", "iat": 1_750_000_000, "exp": 1_750_001_800, "jti": "an-id"})),
+        (
+            &["--no-jti", "--ttl", "1h", "--iss", "https://issuer.example.com"],
+            json!({"sub": "alice", "iat": 1_750_000_000, "exp": 1_750_003_600, "iss": "https://issuer.example.com"}),
+        ),
+        (
+            &["--no-jti", "--role", "admin", "--aud", "a"],
+            json!({"sub": "alice", "iat": 1_750_000_000, "exp": 1_750_001_800, "role": "admin", "aud": "a"}),
+        ),
+        (
+            &["--no-jti", "--role", "admin", "--role", "editor", "--aud", "a", "--aud", "b"],
+            json!({"sub": "alice", "iat": 1_750_000_000, "exp": 1_750_001_800, "role": ["admin", "editor"], "aud": ["a", "b"]}),
+        ),
+        (
+            &[
+                "--no-jti",
+                "--claim",
+                "tenant=\"acme\"",
+                "--claim",
+                "realm_access={\"roles\":[\"x\"]}",
+                "--claim",
+                "a=\"b=1\"",
+            ],
+            json!({
+                "sub": "alice", "iat": 1_750_000_000, "exp": 1_750_001_800,
+                "tenant": "acme", "realm_access": {"roles": ["x"]}, "a": "b=1"
+            }),
+        ),
+        (
+            &["--no-jti", "--claim", "jti=\"mine\"", "--claim", "nbf=1750000000", "--claim", "iss=\"x\""],
+            json!({"sub": "alice", "iat": 1_750_000_000, "exp": 1_750_001_800, "jti": "mine", "nbf": 1_750_000_000, "iss": "x"}),
+        ),
+    ] {
+        assert_eq!(issue(line).unwrap(), expected, "{line:?}");
+    }
+}
+
+#[test]
+fn a_claim_is_set_once() {
+    for line in [
+        &["--claim", "sub=\"mallory\""][..],
+        &["--claim", "exp=9999999999"],
+        &["--claim", "iat=1"],
+        &["--claim", "jti=\"x\""],
+        &["--iss", "a", "--claim", "iss=\"b\""],
+        &["--aud", "a", "--claim", "aud=\"b\""],
+        &["--role", "viewer", "--claim", "role=\"admin\""],
+        &["--claim", "tenant=1", "--claim", "tenant=2"],
+    ] {
+        let failure = issue(line).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage, "{line:?}");
+        assert!(failure.cause.contains("set twice"), "{line:?}: {}", failure.cause);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for line in [&["--ttl", "0s"][..], &["--ttl", "500ms"], &["--ttl", "9999999d"], &["--role", ""]] {
+        assert_eq!(issue(line).unwrap_err().exit, Exit::Usage, "{line:?}");
+    }
+}
+
+#[test]
+fn ids_are_version_4_uuids() {
+    assert_eq!(uuid_v4([0; 16]), "00000000-0000-4000-8000-000000000000");
+    assert_eq!(uuid_v4([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+}
+
+#[test]
+fn claims_are_json_and_nothing_else() {
+    let start = ["portcullis", "token", "issue", "--sub", "alice", "--secret-env", "K", "--claim"];
+    for claim in ["tenant=acme", "tenant", "=1", "tenant=", "tenant='acme'", "tenant={\"a\":1", "tenant=1 2"] {
+        assert!(Cli::try_parse_from(start.iter().chain(&[claim])).is_err(), "{claim}");
+    }
+}

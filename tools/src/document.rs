@@ -1,0 +1,130 @@
+//! A policy file, YAML or JSON, as the tree the engine compiles.
+
+use std::path::Path;
+
+use portcullis_engine::config::{Node, PolicyError};
+use portcullis_engine::{Policy, Secret, SecretLookup};
+
+use crate::diagnostic::{self, Severity};
+use crate::exit::Failure;
+use crate::input;
+use crate::terminal::Terminal;
+use crate::yaml::{self, SyntaxError};
+
+/// A file that was read: its lines, for showing where a mistake is, and its tree if it has one.
+pub struct Document {
+    /// The name to show: the path, or `standard input`.
+    pub name: String,
+    /// The lines of the text.
+    pub lines: Vec<String>,
+    /// The tree, or why there is none.
+    pub node: Result<Node, SyntaxError>,
+}
+
+impl Document {
+    /// Reads a file, or standard input where the path is `-`.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not UTF-8 text.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = input::read_text(path)?;
+        let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
+        Ok(Self { name, lines: text.lines().map(str::to_owned).collect(), node: parse(&text, is_json) })
+    }
+
+    /// Compiles the policy, with the secrets of this environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn compile(&self) -> Result<Policy, Vec<PolicyError>> {
+        match &self.node {
+            Ok(node) => Policy::compile(node, &environment),
+            Err(SyntaxError { line, message }) => Err(vec![PolicyError {
+                path: String::new(),
+                line: *line,
+                message: message.clone(),
+                remedy: "correct the text; nothing else was checked".to_owned(),
+            }]),
+        }
+    }
+
+    /// Compiles the policy for a command that needs a good one. What is wrong with it, and what may be, goes to
+    /// standard error.
+    ///
+    /// # Errors
+    /// It is not valid.
+    pub fn policy(&self, terminal: &mut Terminal) -> Result<Policy, Failure> {
+        let (policy, severity, findings) = match self.compile() {
+            Ok(policy) => {
+                let warnings = policy.warnings().to_vec();
+                (Some(policy), Severity::Warning, warnings)
+            }
+            Err(errors) => (None, Severity::Error, errors),
+        };
+        for finding in &findings {
+            terminal.say(diagnostic::human(self, severity, finding, terminal.err_palette));
+        }
+        policy.ok_or_else(|| {
+            Failure::invalid(format!("{} is not a valid policy", self.name))
+                .remedy("correct what is listed above; `portcullis policy check` lists it again")
+        })
+    }
+}
+
+/// A secret of this environment. One that is not set is unknown rather than missing: it may well be set in the plugin's.
+fn environment(name: &str) -> SecretLookup {
+    match std::env::var_os(name) {
+        Some(value) => SecretLookup::Value(Secret::new(value.into_encoded_bytes())),
+        None => SecretLookup::Unknown,
+    }
+}
+
+/// JSON when the name says so, or when the text starts like a JSON object and is one; else YAML, of which a flow
+/// mapping starts the same way.
+fn parse(text: &str, is_json: bool) -> Result<Node, SyntaxError> {
+    if !is_json && !text.trim_start().starts_with('{') {
+        return yaml::parse(text);
+    }
+    match Node::from_json(text.as_bytes()) {
+        Ok(node) => Ok(node),
+        Err(_) if !is_json => yaml::parse(text),
+        Err(error) => Err(json_error(&error)),
+    }
+}
+
+fn json_error(error: &serde_json::Error) -> SyntaxError {
+    let text = error.to_string();
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    SyntaxError { line: u32::try_from(error.line()).ok().filter(|line| *line > 0), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_engine::config::NodeValue;
+
+    use super::parse;
+
+    #[test]
+    fn json_is_told_from_yaml() {
+        for (text, is_json, line, message) in [
+            ("{\"version\": \"v1\"}", false, None, "JSON without the name"),
+            ("  \n{\"version\": \"v1\"}\n", true, None, "JSON by its name"),
+            ("{version: v1}", false, Some(1), "a YAML flow mapping"),
+            ("version: v1", false, Some(1), "YAML"),
+            ("# {\nversion: v1", false, Some(2), "YAML after a comment"),
+        ] {
+            let node = parse(text, is_json).unwrap();
+            assert_eq!(node.line, line, "{message}");
+            assert!(matches!(node.value, NodeValue::Map(members) if members.len() == 1), "{message}");
+        }
+    }
+
+    #[test]
+    fn json_that_is_none_says_where() {
+        let error = parse("{\n  \"version\": v1\n}", true).unwrap_err();
+        assert_eq!(error.to_string(), "line 2: expected value");
+        let error = parse("version: v1", true).unwrap_err();
+        assert_eq!(error.line, Some(1));
+    }
+}

@@ -1,0 +1,20 @@
+//! The command line, driven through the built binary.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod argon2;
+mod docs;
+mod fixtures;
+mod password;
+mod policy;
+mod secret;
+mod support;
+mod surface;
+mod token;
+mod vectors;
