@@ -393,3 +393,6 @@ pub(crate) fn short_digest(text: &str) -> String {
     let hash = hmac_sha256::Hash::hash(text.as_bytes());
     URL_SAFE_NO_PAD.encode(hash.get(..12).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

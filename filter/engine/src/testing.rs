@@ -63,6 +63,7 @@ pub(crate) fn secrets(name: &str) -> SecretLookup {
         "SECRET_KEY" => SecretLookup::Value(Secret::new(SECRET.to_vec())),
         "OTHER_KEY" => SecretLookup::Value(Secret::new(OTHER_SECRET.to_vec())),
         "SHORT_KEY" => SecretLookup::Value(Secret::new(b"31 bytes are one too few, sorry".to_vec())),
+        "LONG_KEY" => SecretLookup::Value(Secret::new(SECRET.repeat(2))),
         "HEX_KEY" => SecretLookup::Value(Secret::new(
             b"00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100".to_vec(),
         )),
@@ -134,11 +135,12 @@ pub(crate) fn amended(mut document: Value, members: Value) -> Value {
 pub(crate) struct Request {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     client: Option<IpAddr>,
+    now: UnixTime,
 }
 
 impl Request {
     pub(crate) fn new(method: &str, target: &str) -> Self {
-        Self { headers: Vec::new(), client: "203.0.113.9".parse().ok() }
+        Self { headers: Vec::new(), client: "203.0.113.9".parse().ok(), now: now() }
             .with(":method", method)
             .with(":path", target)
             .with(":authority", "api.example.com")
@@ -173,6 +175,11 @@ impl Request {
         self
     }
 
+    pub(crate) fn at(mut self, seconds: i64) -> Self {
+        self.now = UnixTime::from_seconds(seconds);
+        self
+    }
+
     pub(crate) fn decide(&self, policy: &Policy) -> Verdict {
         self.decide_with(policy, &mut TokenCache::new(policy.cache_limits()))
     }
@@ -191,7 +198,7 @@ impl Request {
 
 impl Facts for Request {
     fn now(&self) -> UnixTime {
-        now()
+        self.now
     }
 
     fn client(&self) -> Option<IpAddr> {

@@ -154,8 +154,9 @@ pub(crate) fn verify_under(
     for (index, verifier) in asked {
         match verifier.check_size(token).and_then(|()| verifier.verify_parsed(&jws, now)) {
             Ok(verified) => return Ok((index, verified)),
-            // The provider whose key fits has the better reason than those whose key does not.
-            Err(error) if refusal.0.is_none() || !error.is_about_keys() => refusal = (Some(index), error),
+            Err(error) if refusal.0.is_none() || error.progress() > refusal.1.progress() => {
+                refusal = (Some(index), error);
+            }
             Err(_) => {}
         }
     }

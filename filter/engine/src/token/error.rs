@@ -69,9 +69,14 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// Whether the token never came as far as its signature.
-    pub(crate) const fn is_about_keys(&self) -> bool {
-        matches!(self, Self::UnknownKey | Self::AlgorithmNotAllowed(_))
+    /// How far verification came: what is said of a token that a key signed is truer than what is said of one that no
+    /// key may have signed.
+    pub(crate) const fn progress(&self) -> u8 {
+        match self {
+            Self::TooLarge { .. } | Self::UnknownKey | Self::AlgorithmNotAllowed(_) => 0,
+            Self::BadSignature => 1,
+            _ => 2,
+        }
     }
 
     /// The reason code.
