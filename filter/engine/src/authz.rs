@@ -191,14 +191,15 @@ impl RoleRights {
 }
 
 impl Condition {
-    /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing.
+    /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing, nor does a
+    /// header that is there in another spelling too: the service might read that one.
     pub(crate) fn holds(&self, caller: &Principal<'_>, matched: &RouteMatch<'_>, head: &RequestHead<'_>) -> bool {
         let Some(claim) = self.claim.lookup(caller.session.claims()) else { return false };
         match &self.test {
             Test::Contains(word) => contains(claim, word),
             Test::Equals(Operand::Value(value)) => equal(claim, value),
             Test::Equals(Operand::Header(name)) => {
-                let value = head.envelope.header(name).one().and_then(|value| std::str::from_utf8(value).ok());
+                let value = head.envelope.unmistakable(name).and_then(|value| std::str::from_utf8(value).ok());
                 equals_text(claim, value)
             }
             Test::Equals(Operand::Param(name)) => {
@@ -246,3 +247,6 @@ pub(crate) fn scalar_text(claim: &Value) -> Option<std::borrow::Cow<'_, str>> {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

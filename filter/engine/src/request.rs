@@ -133,8 +133,10 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    pub(crate) fn header(&self, name: &str) -> Lookup<&'a [u8]> {
-        single(self.headers, name)
+    /// The value of a header that is there once, and in no other spelling that a server may take for it.
+    pub(crate) fn unmistakable(&self, name: &str) -> Option<&'a [u8]> {
+        let spelled = self.headers.iter().filter(|(own, _)| spells(own, name));
+        Lookup::of(spelled).one().filter(|(own, _)| own == name).map(|(_, value)| value.as_slice())
     }
 
     pub(crate) fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
@@ -251,8 +253,16 @@ fn host_name(authority: &str) -> Cow<'_, str> {
     }
 }
 
-fn single<'a>(headers: &'a Headers, name: &str) -> Lookup<&'a [u8]> {
-    Lookup::of(values(headers, name))
+/// Whether a server may take one header name for another: CGI and its heirs make `_` of `-` (RFC 3875 section 4.1.18),
+/// some of them of all but letters and digits.
+pub(crate) fn spells(name: &str, other: &str) -> bool {
+    name.len() == other.len() && spells_prefix(name, other)
+}
+
+/// Whether a name begins like this, as [`spells`] has it.
+pub(crate) fn spells_prefix(name: &str, prefix: &str) -> bool {
+    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(left, right)| plain(left) == plain(right))
 }
 
 fn values<'a, 'n>(headers: &'a Headers, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {

@@ -105,3 +105,6 @@ pub fn failure_reply(status: u16) -> LocalReply {
     let rules = ResponseRules::new(None, &SecurityHeaders::default(), true);
     ResponsePlan::new(Rc::new(rules), None, None).problem(status)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,29 +4,22 @@ use std::borrow::Cow;
 
 use crate::authz::Principal;
 use crate::headers::HeaderEdit;
-use crate::request::{Envelope, RequestHead};
+use crate::request::{Envelope, RequestHead, spells, spells_prefix};
 use crate::token::{Place, without_cookie, without_param};
 
 /// Headers of ours that no client may set.
-const OWN_PREFIX: &str = "x-portcullis-";
+pub(crate) const OWN_PREFIX: &str = "x-portcullis-";
 
-/// Removes every spelling of an identity header: many servers read `_` and `-` as the same (RFC 3875 section 4.1.18).
+/// Removes every spelling of an identity header.
 pub(crate) fn strip_identity(envelope: Envelope<'_>, identity_headers: &[String]) -> Vec<HeaderEdit> {
     let mut edits: Vec<HeaderEdit> = Vec::with_capacity(8);
     for (name, _) in envelope.headers {
-        let is_identity = same_name_prefix(name, OWN_PREFIX)
-            || identity_headers.iter().any(|own| own.len() == name.len() && same_name_prefix(name, own));
+        let is_identity = spells_prefix(name, OWN_PREFIX) || identity_headers.iter().any(|own| spells(name, own));
         if is_identity && !edits.iter().any(|edit| edit.name() == name) {
             edits.push(HeaderEdit::Remove(name.clone().into()));
         }
     }
     edits
-}
-
-/// Whether a name begins like this, with `_` for `-`.
-fn same_name_prefix(name: &str, prefix: &str) -> bool {
-    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(left, right)| plain(left) == right)
 }
 
 /// Takes the token away, and gives the path its normal form.
@@ -67,3 +60,6 @@ pub(crate) fn identify(principal: &Principal<'_>, edits: &mut Vec<HeaderEdit>) {
         edits.push(HeaderEdit::Set(header.clone(), value.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,11 @@ use super::decode::{
 use super::error::Path;
 use super::node::Node;
 use crate::hash::FixedSet;
+use crate::request::{spells, spells_prefix};
 use crate::secret::{Secret, SecretLookup, SecretSource};
 use crate::text::Text;
 use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
+use crate::upstream::OWN_PREFIX;
 
 /// How an environment variable spells a secret.
 #[derive(Clone, Copy)]
@@ -338,8 +340,7 @@ fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
     let header = header.and_then(|node| {
         let path = path.field("header");
         let name = header_name(node, &path, findings)?;
-        let spelled = name.replace('_', "-");
-        if spelled.starts_with("x-portcullis-") || NOT_FOR_CLAIMS.contains(&spelled.as_str()) {
+        if spells_prefix(&name, OWN_PREFIX) || NOT_FOR_CLAIMS.iter().any(|other| spells(&name, other)) {
             findings.error(
                 &path,
                 node.line,

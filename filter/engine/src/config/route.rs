@@ -13,7 +13,9 @@ use crate::cors::CorsPolicy;
 use crate::headers::SecurityHeaders;
 use crate::ip::{Cidr, CidrError, IpRule};
 use crate::path::{NormalizedPath, comparable};
+use crate::request::{spells, spells_prefix};
 use crate::route::{HostPattern, MAX_SEGMENTS, PathPattern, Segment};
+use crate::upstream::OWN_PREFIX;
 
 /// A route as it was read: what it takes over from the policy is still open.
 pub(crate) struct RawRoute {
@@ -411,8 +413,7 @@ fn is_exact(number: f64) -> bool {
 /// A header that a request can have: not one that is removed from every request.
 fn client_header(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<String> {
     let name = header_name(node, path, findings)?;
-    let spelled = name.replace('_', "-");
-    if stripped.contains(&spelled) || spelled.starts_with("x-portcullis-") {
+    if stripped.iter().any(|own| spells(&name, own)) || spells_prefix(&name, OWN_PREFIX) {
         findings.error(
             path,
             node.line,

@@ -91,3 +91,42 @@ fn request_ids_of_clients_are_not_repeated() {
         assert_eq!(Envelope::scan(&all).request_id.is_some(), kept, "{id}");
     }
 }
+
+#[test]
+fn headers_are_unmistakable_in_one_spelling_only() {
+    for (pairs, expected, message) in [
+        (vec![("x-tenant", "a")], Some("a"), "once"),
+        (vec![("x-tenant", "a"), ("x-tenants", "b")], Some("a"), "beside another"),
+        (vec![("x-tenant", "a"), ("x-tenant", "a")], None, "twice"),
+        (vec![("x-tenant", "a"), ("x_tenant", "b")], None, "in two spellings"),
+        (vec![("x-tenant", "a"), ("x.tenant", "b")], None, "in two spellings of fewer servers"),
+        (vec![("x_tenant", "a")], None, "in the other spelling only"),
+        (vec![], None, "not at all"),
+    ] {
+        let all = headers(&pairs);
+        let found = Envelope::scan(&all).unmistakable("x-tenant");
+        assert_eq!(found, expected.map(str::as_bytes), "{message}");
+    }
+}
+
+#[test]
+fn hosts_are_compared_without_port_case_and_final_dot() {
+    for (authority, host) in [
+        ("api.example.com", "api.example.com"),
+        ("API.Example.com", "api.example.com"),
+        ("api.example.com:443", "api.example.com"),
+        ("api.example.com:", "api.example.com"),
+        ("api.example.com.", "api.example.com"),
+        ("API.example.com.:8443", "api.example.com"),
+        ("api.example.com..", "api.example.com."),
+        ("api.example.com:x", "api.example.com:x"),
+        ("[2001:DB8::1]:8443", "[2001:db8::1]"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+        ("", ""),
+    ] {
+        let all = headers(&[(":method", "GET"), (":path", "/"), (":authority", authority)]);
+        assert_eq!(RequestHead::parse(Envelope::scan(&all)).unwrap().host, host, "{authority}");
+    }
+    let all = headers(&[(":method", "GET"), (":path", "/"), ("host", "a.test"), (":authority", "b.test")]);
+    assert_eq!(RequestHead::parse(Envelope::scan(&all)).unwrap().host, "b.test", "the authority before the header");
+}
