@@ -21,7 +21,7 @@ use crate::route::RouteMatch;
 use crate::session::Session;
 use crate::text::Header;
 use crate::time::UnixTime;
-use crate::token::{Extracted, Provider, TokenError, verify_under};
+use crate::token::{Extracted, Provider, TokenError, TokenSource, verify_under};
 use crate::upstream;
 
 /// What the engine may ask about a request beyond its headers. Asked at most once each.
@@ -334,17 +334,16 @@ impl Policy {
         };
         let mut edits = upstream::strip_identity(envelope, &self.identity_headers);
         if let Some(head) = head {
-            let forward = match (principal, &passage.token) {
-                (Some(principal), _) => principal.provider.forward,
-                (None, Some(token)) => token
-                    .source
-                    .providers
-                    .iter()
-                    .all(|index| self.providers.get(*index).is_some_and(|provider| provider.forward)),
-                (None, None) => true,
+            let stays = |source: &TokenSource| match principal {
+                Some(principal) => !principal.provider.forward,
+                None => !source.providers.iter().all(|index| self.providers.get(*index).is_some_and(|p| p.forward)),
             };
-            let token = passage.token.as_ref().filter(|_| !forward);
-            upstream::strip_token(head, token.map(|token| &token.source.place), &mut edits);
+            // A dry run lets through what was refused before its token was found.
+            let early = passage.token.is_none() && permit.is_none();
+            let left = early.then(|| self.sources.holding(head)).into_iter().flatten();
+            let found = passage.token.as_ref().map(|token| token.source).into_iter().chain(left);
+            let places = found.filter(|source| stays(source)).map(|source| &source.place);
+            upstream::strip_token(head, places, &mut edits);
         }
         if let Some(principal) = principal {
             upstream::identify(principal, &mut edits);

@@ -72,7 +72,7 @@ impl<'a> Method<'a> {
     /// The method for a record: the client's own word only where it is a registered one.
     pub(crate) fn for_record(self) -> &'a str {
         match self.action() {
-            Action::Other if !matches!(self.0, "CONNECT" | "TRACE") => "other",
+            Action::Other if !matches!(self.0, "" | "CONNECT" | "TRACE") => "other",
             _ => self.0,
         }
     }

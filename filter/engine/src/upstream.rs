@@ -22,35 +22,43 @@ pub(crate) fn strip_identity(envelope: Envelope<'_>, identity_headers: &[String]
     edits
 }
 
-/// Takes the token away, and gives the path its normal form.
-pub(crate) fn strip_token(head: &RequestHead<'_>, place: Option<&Place>, edits: &mut Vec<HeaderEdit>) {
+/// Takes the token away from where it stands, and gives the path its normal form.
+pub(crate) fn strip_token<'a>(
+    head: &RequestHead<'_>,
+    places: impl Iterator<Item = &'a Place>,
+    edits: &mut Vec<HeaderEdit>,
+) {
+    let mut cookies: Option<Vec<String>> = None;
     let mut query = head.query.map(Cow::Borrowed);
     let mut rewritten = head.path.is_rewritten();
-    match place {
+    for place in places {
+        match place {
+            Place::Header { name, .. } => edits.push(HeaderEdit::Remove(name.clone().into())),
+            Place::Cookie(name) => {
+                let lines = cookies.take().unwrap_or_else(|| cookie_lines(head));
+                cookies = Some(lines.iter().filter_map(|line| without_cookie(line, name)).collect());
+            }
+            Place::Param(name) => {
+                rewritten = true;
+                query =
+                    query.map(|query| without_param(&query, name)).filter(|query| !query.is_empty()).map(Cow::Owned);
+            }
+        }
+    }
+    match cookies {
         None => {}
-        Some(Place::Header { name, .. }) => edits.push(HeaderEdit::Remove(name.clone().into())),
-        Some(Place::Cookie(name)) => {
-            let lines: Vec<String> = head
-                .envelope
-                .all("cookie")
-                .filter_map(|line| without_cookie(std::str::from_utf8(line).unwrap_or_default(), name))
-                .collect();
-            edits.push(if lines.is_empty() {
-                HeaderEdit::remove("cookie")
-            } else {
-                HeaderEdit::Set("cookie".into(), lines.join("; ").into())
-            });
-        }
-        Some(Place::Param(name)) => {
-            rewritten = true;
-            query = query.map(|query| without_param(&query, name)).filter(|query| !query.is_empty()).map(Cow::Owned);
-        }
+        Some(lines) if lines.is_empty() => edits.push(HeaderEdit::remove("cookie")),
+        Some(lines) => edits.push(HeaderEdit::Set("cookie".into(), lines.join("; ").into())),
     }
     if rewritten {
         let path = head.path.as_str();
         let target = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
         edits.push(HeaderEdit::Set(":path".into(), target.into()));
     }
+}
+
+fn cookie_lines(head: &RequestHead<'_>) -> Vec<String> {
+    head.envelope.all("cookie").filter_map(|line| std::str::from_utf8(line).ok()).map(str::to_owned).collect()
 }
 
 /// Sets the headers of `claim_to_headers`, in the place of any removal.

@@ -52,6 +52,13 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// Every place where a request has a token, or several.
+    pub(crate) fn holding<'a>(&'a self, head: &RequestHead<'_>) -> impl Iterator<Item = &'a TokenSource> {
+        self.0.iter().filter(|source| !matches!(source.place.find(head), Ok(Lookup::Absent)))
+    }
+}
+
 impl Place {
     fn find<'r>(&self, head: &RequestHead<'r>) -> Result<Lookup<Cow<'r, str>>, DenyReason> {
         match self {

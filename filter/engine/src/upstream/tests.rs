@@ -219,6 +219,68 @@ fn tokens_go_on_where_their_provider_says_so() {
     check(&open, &mixed, &[(":path", "/open/x")], "unverified, it may be of the one that does not");
 }
 
+/// What is refused before its token was looked for takes it along no more than any other.
+#[test]
+fn tokens_stay_behind_in_a_dry_run() {
+    let places = json!({
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}, {"name": "x-token"}],
+        "from_cookies": ["session", "legacy"],
+        "from_params": ["token"],
+    });
+    let document = amended(
+        with_routes(routes()),
+        json!({
+            "mode": "dry_run",
+            "cors": {"allow_origins": ["https://a.test"]},
+            "providers": [amended(provider(), places)],
+        }),
+    );
+    let policy = policy(&document);
+    let me = Request::get("/me");
+    for (request, reason, expected, message) in [
+        (me.clone().with("authorization", "Bearer x"), "token_malformed", vec![(":path", "/me")], "a bad one"),
+        (
+            Request::get("/me?token=x&a=b")
+                .with("authorization", "Bearer y")
+                .with("cookie", "session=s; a=b; legacy=l")
+                .with("x-token", "t"),
+            "token_multiple",
+            vec![(":path", "/me?a=b"), ("cookie", "a=b")],
+            "one in every place",
+        ),
+        (
+            me.clone().with("cookie", "session=a").with("cookie", "session=b; legacy=c"),
+            "token_multiple",
+            vec![(":path", "/me")],
+            "two in one place",
+        ),
+        (
+            me.clone().with("authorization", "Bearer a, Bearer b"),
+            "header_duplicate",
+            vec![(":path", "/me")],
+            "two in one line",
+        ),
+        (
+            Request::new("OPTIONS", "/me")
+                .with("origin", "https://evil.test")
+                .with("access-control-request-method", "PUT")
+                .with("authorization", "Bearer x"),
+            "cors_origin",
+            vec![(":path", "/me"), ("access-control-request-method", "PUT"), ("origin", "https://evil.test")],
+            "with a preflight, where none has any business",
+        ),
+        (
+            me.clone().with("authorization", "Basic YTpi"),
+            "credentials_missing",
+            vec![(":path", "/me"), ("authorization", "Basic YTpi")],
+            "what is no token stays",
+        ),
+    ] {
+        assert_eq!(request.decide(&policy).outcome(), ("dry_run_deny", reason), "{message}");
+        check(&request, &policy, &expected, message);
+    }
+}
+
 #[test]
 fn the_upstream_sees_the_path_that_was_decided_on() {
     let policy = policy(&with_routes(routes()));
