@@ -299,7 +299,7 @@ fn another_key() -> Value {
 fn a_token_remembered(proxy: &Proxy, upstream: &Upstream) {
     let mut bench = Bench::new("remembered tokens", proxy, "lenient", upstream);
     let lasting = Request::get("/members").bearer(&Token::of("ada", "viewer").claim("jti", "lasting").mint());
-    let brief = Request::get("/members").bearer(&Token::of("ada", "viewer").claim("exp", now() + 3).mint());
+    let brief = Request::get("/members").bearer(&Token::of("ada", "viewer").claim("exp", now() + 5).mint());
     let allowed = |request: &Request, listener: &str| proxy.client(listener).send(request).status == 200;
     for round in ["first", "again"] {
         bench.holds(round, allowed(&lasting, "lenient") && allowed(&brief, "lenient"), || "refused".to_owned());

@@ -135,6 +135,25 @@ fn jub0bs_origin_patterns() {
     suite.finish();
 }
 
+/// Origins as a request may bear them, well formed or not: none of these is the one allowed.
+#[test]
+fn jub0bs_origins() {
+    let Some(rows) = fixtures::rows("cors/jub0bs_origin_parse.jsonl") else { return };
+    let mut blocks = Blocks::default();
+    let path = blocks.path_of(Some(json!({"allow_origins": ["https://a.example", "https://*.b.example"]})));
+    let upstream = Upstream::start();
+    let proxy = blocks.start(&upstream);
+    let mut bench = Bench::new("cors_jub0bs_origin_parse", &proxy, "main", &upstream);
+    let mut suite = Suite::open("cors_jub0bs_origin_parse");
+    for row in &rows {
+        let origin = row["input"].as_str().unwrap();
+        let response = bench.exchange(&Request::get(&path).header("origin", origin)).response;
+        suite.row(row["id"].as_str().unwrap(), compare(may_read(&response.headers, origin, false), false, &response));
+        check_hygiene(row, &response);
+    }
+    suite.finish();
+}
+
 /// The block, unless it is one we refuse on principle: `*` for anything with credentials, or for a port.
 fn expressed(block: Option<Value>) -> Result<Option<Value>, String> {
     let Some(block) = block else { return Ok(None) };
