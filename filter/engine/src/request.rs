@@ -159,8 +159,12 @@ impl<'a> RequestHead<'a> {
             single.content_type,
             single.requested_method,
         ];
-        // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin never has one.
-        let joined = single.origin.one().is_some_and(|origin| origin.contains(&b','));
+        // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin or a host never has one.
+        let joined = |once: Once<'a>| once.one().is_some_and(|value| value.contains(&b','));
+        let joined = joined(single.origin)
+            || joined(single.authority)
+            || joined(single.host)
+            || single.authorization.one().is_some_and(repeats_credentials);
         if joined || must_stand_alone.contains(&Lookup::Many) {
             return Err(DenyReason::HeaderDuplicate);
         }
@@ -231,6 +235,30 @@ pub(crate) fn decode_form(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
+/// Whether two `Authorization` lines were joined: after a comma outside quotes comes something other than a further
+/// parameter of the same credentials (RFC 9110 section 11.4), whatever their scheme.
+fn repeats_credentials(value: &[u8]) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    let elements = value.split(|byte| {
+        let separates = *byte == b',' && !quoted;
+        match *byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        separates
+    });
+    elements.skip(1).map(<[u8]>::trim_ascii).any(|element| !element.is_empty() && !is_parameter(element))
+}
+
+/// `name=value`, with space around the sign or not.
+fn is_parameter(element: &[u8]) -> bool {
+    let mut sides = element.splitn(2, |byte| *byte == b'=');
+    let name = sides.next().unwrap_or_default().trim_ascii();
+    sides.next().is_some() && std::str::from_utf8(name).is_ok_and(crate::cors::is_token)
+}
+
 /// A query is visible ASCII without a fragment (RFC 3986 section 3.4, and what browsers leave unescaped).
 fn parse_query_text(query: &[u8]) -> Result<&str, DenyReason> {
     let visible = query.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
@@ -285,6 +313,7 @@ pub(crate) mod tests {
             ),
             (vec![("origin", "https://a"), ("origin", "https://b")], Err(DenyReason::HeaderDuplicate), "two Origin"),
             (vec![("origin", "https://a,https://b")], Err(DenyReason::HeaderDuplicate), "two Origin, joined"),
+            (vec![("host", "a,b")], Err(DenyReason::HeaderDuplicate), "two hosts, joined"),
             (vec![(":path", "/b")], Err(DenyReason::HeaderDuplicate), "two paths"),
             (vec![("x-other", "a"), ("x-other", "b")], Ok(()), "other headers may repeat"),
         ] {
@@ -295,6 +324,24 @@ pub(crate) mod tests {
         let all = headers(&base);
         let head = RequestHead::parse(Envelope::scan(&all)).unwrap();
         assert_eq!((head.host.as_ref(), head.query, head.path.as_str()), ("api.example.com", Some("b=c"), "/a"));
+    }
+
+    #[test]
+    fn joined_credentials_are_told_from_parameters() {
+        for (value, repeated) in [
+            ("Bearer a", false),
+            ("Bearer a,Bearer b", true),
+            ("Basic YTpi,Basic YTpj", true),
+            ("Basic YTpi,Bearer a", true),
+            ("Basic YTpi , bearer a", true),
+            ("a,b", true),
+            (r#"Digest username="a, b", realm = "c", uri=/"#, false),
+            (r#"Digest username="a\", b", realm="c""#, false),
+            (r#"Digest username="a", realm="c",Bearer d"#, true),
+            ("Basic YTpi,", false),
+        ] {
+            assert_eq!(repeats_credentials(value.as_bytes()), repeated, "{value}");
+        }
     }
 
     #[test]
