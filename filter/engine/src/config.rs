@@ -19,7 +19,7 @@ use crate::audit::{AuditLevel, Sinks};
 use crate::authz::{Requirement, RoleTable};
 use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
-use crate::hash::FixedMap;
+use crate::hash::{FixedMap, FixedSet};
 use crate::headers::SecurityHeaders;
 use crate::pipeline::short_digest;
 use crate::policy::Policy;
@@ -79,13 +79,19 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     version.and_then(|node| decode::choice(node, &root.field("version"), findings, &[("v1", ())]));
     let dry_run = fields.read("mode", findings, route::mode).unwrap_or(false);
     let stat_prefix = fields.read("stat_prefix", findings, stat_prefix);
+    let found_before = findings.errors.len();
     let providers = fields.read("providers", findings, |node, path, findings| {
-        list(node, path, findings, |node, path, findings| provider::provider(node, path, secrets, findings))
+        let read = |node: &Node, path: &Path<'_>, findings: &mut Findings| {
+            let (provider, places) = provider::provider(node, path, secrets, findings)?;
+            Some((provider, (path.position(), node.line), places))
+        };
+        list(node, path, findings, read)
     });
-    let providers_given = fields.take("providers").is_some();
-    let roles = fields.read("roles", findings, route::roles).unwrap_or_default();
+    let roles = fields.read("roles", findings, route::roles);
+    let sound = findings.errors.len() == found_before;
+    let stripped = identity_headers(providers.iter().flatten().map(|(provider, ..)| provider));
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
-    let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), findings));
+    let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), &stripped, findings));
     let cors = fields.read("cors", findings, response::cors);
     let security = fields.read("security_headers", findings, response::security_headers).unwrap_or_default();
     let hide_upstream_5xx = fields.read("errors", findings, response::errors).unwrap_or(true);
@@ -93,10 +99,16 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let cache_limits = fields.read("cache", findings, cache).unwrap_or_default();
     fields.finish(findings);
 
-    let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) = providers.unwrap_or_default().into_iter().unzip();
-    check_provider_names(&providers, findings);
+    let providers = providers.unwrap_or_default();
+    check_provider_names(providers.iter().map(|(provider, at, _)| (provider.name.as_str(), *at)), findings);
+    let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) =
+        providers.into_iter().map(|(provider, _, places)| (provider, places)).unzip();
+    let roles = roles.unwrap_or_default();
     let routes = routes?;
-    check_routes(&routes, &providers, &roles, providers_given, findings);
+    check_routes(&routes, findings);
+    if sound {
+        check_access(&routes, &providers, &roles, findings);
+    }
     let (audit_level, sinks) = audit.unwrap_or((AuditLevel::All, Sinks { access_log: true, log: false }));
     let defaults = ResponseDefaults { cors, security, hide_upstream_5xx };
     let response = Rc::new(ResponseRules::new(defaults.cors.clone(), &defaults.security, defaults.hide_upstream_5xx));
@@ -104,7 +116,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let routes = routes.into_iter().map(|raw| compile_route(raw, &defaults, &response)).collect();
     Some(Policy {
         dry_run,
-        identity_headers: identity_headers(&providers),
+        identity_headers: stripped,
         sources: sources(places),
         providers,
         known_roles,
@@ -129,6 +141,7 @@ struct ResponseDefaults {
 
 fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<ResponseRules>) -> Route {
     let RawRoute {
+        index: _,
         line: _,
         name,
         path,
@@ -153,7 +166,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
     Route { name: name.into(), path, methods, hosts, requirement, ip, when, dry_run, response }
 }
 
-fn read_routes(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<RawRoute>> {
+fn read_routes(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<Vec<RawRoute>> {
     if matches!(&node.value, NodeValue::Seq(items) if items.len() > MAX_ROUTES) {
         findings.error(
             path,
@@ -163,7 +176,9 @@ fn read_routes(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
         );
         return None;
     }
-    non_empty(node, path, findings, "add a route; without one everything is refused", route::route)
+    non_empty(node, path, findings, "add a route; without one everything is refused", |node, path, findings| {
+        route::route(node, path, stripped, findings)
+    })
 }
 
 fn stat_prefix(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
@@ -196,44 +211,48 @@ fn cache(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<CacheL
     })
 }
 
-fn check_provider_names(providers: &[Provider], findings: &mut Findings) {
+fn check_provider_names<'a>(providers: impl Iterator<Item = (&'a str, (usize, Option<u32>))>, findings: &mut Findings) {
     let root = Path::Root.field("providers");
-    for (index, provider) in providers.iter().enumerate() {
-        if providers.iter().take(index).any(|earlier| earlier.name == provider.name) {
-            let message = format!("two providers are called `{}`", provider.name);
-            findings.error(&root.index(index), None, message, "give every provider a name of its own");
+    let mut names = FixedSet::default();
+    for (name, (index, line)) in providers {
+        if !names.insert(name) {
+            let message = format!("two providers are called `{name}`");
+            findings.error(&root.index(index), line, message, "give every provider a name of its own");
         }
     }
 }
 
-fn check_routes(
-    routes: &[RawRoute],
-    providers: &[Provider],
-    roles: &RoleTable,
-    providers_given: bool,
-    findings: &mut Findings,
-) {
+fn check_routes(routes: &[RawRoute], findings: &mut Findings) {
     let root = Path::Root.field("routes");
     let mut names: FixedMap<&str, usize> = FixedMap::default();
     let mut claimed: FixedMap<(String, Option<&str>, String), &str> = FixedMap::default();
-    let has_roles = providers.is_empty() || providers.iter().any(|provider| provider.roles_from.is_some());
-    for (index, route) in routes.iter().enumerate() {
-        let path = root.index(index);
-        if let Some(first) = names.insert(&route.name, index) {
+    for route in routes {
+        let path = root.index(route.index);
+        if let Some(first) = names.insert(&route.name, route.index) {
             let message = format!("`{}` is also the name of routes[{first}]", route.name);
             findings.error(&path.field("name"), route.line, message, "give every route a name of its own");
         }
         check_overlap(route, &path, &mut claimed, findings);
+    }
+}
+
+/// Whether anybody can have what the routes ask for.
+fn check_access(routes: &[RawRoute], providers: &[Provider], roles: &RoleTable, findings: &mut Findings) {
+    let root = Path::Root.field("routes");
+    let has_roles = providers.iter().any(|provider| provider.roles_from.is_some());
+    for route in routes {
+        let path = root.index(route.index);
         let access = path.field("access");
-        if route.requirement != Requirement::Public && !providers_given {
-            findings.error(
-                &access,
-                route.line,
-                "nobody can be authenticated: the policy has no providers",
-                "add a provider, or set access: public",
-            );
-        }
         match &route.requirement {
+            Requirement::Public => {}
+            _ if providers.is_empty() => {
+                findings.error(
+                    &access,
+                    route.line,
+                    "nobody can be authenticated: the policy has no providers",
+                    "add a provider, or set access: public",
+                );
+            }
             Requirement::RoleTable(_) if roles.is_empty() => {
                 findings.error(
                     &access,
@@ -261,7 +280,7 @@ fn check_routes(
                     );
                 }
             }
-            _ => {}
+            Requirement::Authenticated | Requirement::Roles(_) | Requirement::RoleTable(_) => {}
         }
     }
 }
@@ -274,16 +293,21 @@ fn check_overlap<'r>(
     findings: &mut Findings,
 ) {
     let shape = route.path.shape();
-    let methods: Vec<Option<&str>> = if route.methods.is_empty() {
+    let mut methods: Vec<Option<&str>> = if route.methods.is_empty() {
         vec![None]
     } else {
         route.methods.iter().map(|method| Some(method.as_str())).collect()
     };
-    let hosts: Vec<String> = if route.hosts.is_empty() {
+    // One that is listed twice does no harm.
+    methods.sort_unstable();
+    methods.dedup();
+    let mut hosts: Vec<String> = if route.hosts.is_empty() {
         vec![String::new()]
     } else {
         route.hosts.iter().map(|host| format!("{host:?}")).collect()
     };
+    hosts.sort_unstable();
+    hosts.dedup();
     for method in &methods {
         for host in &hosts {
             if let Some(first) = claimed.insert((shape.clone(), *method, host.clone()), &route.name) {
@@ -312,8 +336,8 @@ fn known_roles(roles: &RoleTable, routes: &[RawRoute]) -> Vec<String> {
     known
 }
 
-fn identity_headers(providers: &[Provider]) -> Vec<String> {
-    let headers = providers.iter().flat_map(|provider| &provider.claim_to_headers);
+fn identity_headers<'p>(providers: impl Iterator<Item = &'p Provider>) -> Vec<String> {
+    let headers = providers.flat_map(|provider| &provider.claim_to_headers);
     let mut headers: Vec<String> = headers.map(|(_, header)| header.replace('_', "-")).collect();
     headers.sort();
     headers.dedup();
@@ -333,3 +357,6 @@ fn sources(places: Vec<Vec<Place>>) -> Sources {
     }
     Sources(sources)
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ impl Cidr {
 
     /// Whether the block holds every address there is of some family.
     pub(crate) const fn is_everything(self) -> bool {
-        self.mask == 0 || self.mask == u128::MAX << 32
+        self.mask == 0 || (self.mask == u128::MAX << 32 && self.network == 0xffff << 32)
     }
 }
 
@@ -95,58 +95,4 @@ impl IpRule {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_contain_their_addresses() {
-        for (block, address, inside) in [
-            ("10.0.0.0/8", "10.255.0.1", true),
-            ("10.0.0.0/8", "11.0.0.1", false),
-            ("10.0.0.0/8", "::ffff:10.0.0.1", true),
-            ("::1/128", "::1", true),
-            ("::1", "::2", false),
-            ("0.0.0.0/0", "203.0.113.9", true),
-            ("0.0.0.0/0", "2001:db8::1", false),
-            ("::/0", "2001:db8::1", true),
-            ("192.0.2.7", "192.0.2.7", true),
-            ("2001:db8::/32", "2001:db9::", false),
-        ] {
-            let cidr = Cidr::parse(block).unwrap();
-            assert_eq!(cidr.contains(address.parse().unwrap()), inside, "{address} in {block}");
-        }
-    }
-
-    #[test]
-    fn refuses_what_is_not_a_block() {
-        assert_eq!(Cidr::parse("10.1.2.3/8"), Err(CidrError::HostBits("10.0.0.0/8".into())));
-        assert_eq!(Cidr::parse("2001:db8::1/32"), Err(CidrError::HostBits("2001:db8::/32".into())));
-        for text in ["", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0/8", "010.0.0.0/8", "::1%eth0", "::1/+1"] {
-            assert!(Cidr::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn peers_come_with_and_without_port() {
-        for (text, expected) in [
-            ("192.0.2.1:4711", Some("192.0.2.1")),
-            ("[2001:db8::1]:4711", Some("2001:db8::1")),
-            ("[::ffff:192.0.2.1]:4711", Some("192.0.2.1")),
-            ("192.0.2.1", Some("192.0.2.1")),
-            ("/var/run/socket", None),
-        ] {
-            assert_eq!(parse_peer(text), expected.map(|text| text.parse().unwrap()), "{text}");
-        }
-    }
-
-    #[test]
-    fn deny_wins_and_the_unknown_is_refused() {
-        let rule =
-            IpRule { allow: vec![Cidr::parse("10.0.0.0/8").unwrap()], deny: vec![Cidr::parse("10.9.0.0/16").unwrap()] };
-        for (address, admitted) in
-            [(Some("10.1.0.1"), true), (Some("10.9.0.1"), false), (Some("::1"), false), (None, false)]
-        {
-            assert_eq!(rule.admits(address.map(|text| text.parse().unwrap())), admitted, "{address:?}");
-        }
-    }
-}
+mod tests;

@@ -22,6 +22,8 @@ mod response;
 mod route;
 mod secret;
 mod session;
+#[cfg(test)]
+mod testing;
 mod text;
 mod time;
 pub mod token;

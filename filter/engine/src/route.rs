@@ -10,6 +10,7 @@ use std::rc::Rc;
 use crate::authz::{Condition, Requirement};
 use crate::hash::FixedMap;
 use crate::ip::IpRule;
+use crate::path::comparable;
 use crate::response::ResponseRules;
 
 /// Most segments a route's path may have; bounds the depth of the search.
@@ -40,6 +41,7 @@ pub(crate) struct PathPattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
+    /// As [`comparable`] has it.
     Literal(String),
     Param(String),
     Rest(String),
@@ -119,7 +121,7 @@ pub(crate) struct RouteTable {
 struct TreeNode {
     literals: FixedMap<String, usize>,
     param: Option<usize>,
-    /// Routes that end here, the most specific first.
+    /// Routes that end here.
     leaves: Vec<usize>,
     /// Routes whose `{*name}` begins here.
     rests: Vec<usize>,
@@ -139,12 +141,6 @@ impl RouteTable {
             table.insert(index, &route.path);
         }
         table.routes = routes;
-        let routes = &table.routes;
-        for node in &mut table.nodes {
-            for list in [&mut node.leaves, &mut node.rests] {
-                list.sort_by_key(|index| std::cmp::Reverse(routes.get(*index).map(Route::specificity)));
-            }
-        }
         table
     }
 
@@ -193,9 +189,9 @@ impl RouteTable {
         };
         let step = |next: usize, values: &mut Vec<&'a str>| match below {
             Some(below) => self.descend(next, below, values, query),
-            None => self.first_fit(&self.nodes.get(next)?.leaves, query),
+            None => self.best_fit(&self.nodes.get(next)?.leaves, query),
         };
-        if let Some(found) = node.literals.get(segment).and_then(|next| step(*next, values)) {
+        if let Some(found) = node.literals.get(comparable(segment).as_ref()).and_then(|next| step(*next, values)) {
             return Some(found);
         }
         if let Some(next) = node.param.filter(|_| !segment.is_empty()) {
@@ -205,19 +201,21 @@ impl RouteTable {
             }
             values.pop();
         }
-        let found = self.first_fit(&node.rests, query).filter(|_| !rest.is_empty())?;
+        let found = self.best_fit(&node.rests, query).filter(|_| !rest.is_empty())?;
         values.push(rest);
         Some(found)
     }
 
-    fn first_fit(&self, candidates: &[usize], query: Query<'_>) -> Option<&Route> {
-        candidates.iter().filter_map(|index| self.routes.get(*index)).find(|route| route.fits(query))
+    fn best_fit(&self, candidates: &[usize], query: Query<'_>) -> Option<&Route> {
+        let routes = candidates.iter().filter_map(|index| self.routes.get(*index));
+        let fitting = routes.filter_map(|route| Some((route.fit(query)?, route)));
+        fitting.max_by_key(|(fit, _)| *fit).map(|(_, route)| route)
     }
 
     /// Routes whose path fits but whose methods or hosts do not: what `policy explain` calls near misses.
     pub(crate) fn near_misses<'a>(&'a self, path: &str, host: &str, method: &str) -> Vec<&'a Route> {
         let query = Query { host, method };
-        self.routes.iter().filter(|route| !route.fits(query) && route.path.matches(path)).collect()
+        self.routes.iter().filter(|route| route.fit(query).is_none() && route.path.matches(path)).collect()
     }
 
     /// A path no route has, for a record: the part that is known from the policy, then `*`.
@@ -225,11 +223,11 @@ impl RouteTable {
         let mut out = String::new();
         let mut node = self.nodes.first();
         for segment in path.split('/').skip(1) {
-            match node.and_then(|node| node.literals.get(segment)).and_then(|next| self.nodes.get(*next)) {
-                Some(next) => {
+            match node.and_then(|node| node.literals.get_key_value(comparable(segment).as_ref())) {
+                Some((literal, next)) => {
                     out.push('/');
-                    out.push_str(segment);
-                    node = Some(next);
+                    out.push_str(literal);
+                    node = self.nodes.get(*next);
                 }
                 None => {
                     out.push_str("/*");
@@ -254,7 +252,7 @@ impl PathPattern {
                 None => (rest, None),
             };
             let fits = match segment {
-                Segment::Literal(literal) => literal == text,
+                Segment::Literal(literal) => *literal == comparable(text),
                 _ => !text.is_empty(),
             };
             match (fits, below, segments.peek().is_some()) {
@@ -268,13 +266,17 @@ impl PathPattern {
 }
 
 impl Route {
-    fn fits(&self, query: Query<'_>) -> bool {
-        (self.methods.is_empty() || self.methods.iter().any(|method| method == query.method))
-            && (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(query.host)))
-    }
-
-    /// Among routes of one path: the host first, then the method.
-    fn specificity(&self) -> (usize, bool) {
-        (self.hosts.iter().map(HostPattern::specificity).max().unwrap_or(0), !self.methods.is_empty())
+    /// How well a route fits a request of its path: by the host first, then by the method. `None` where it does not.
+    fn fit(&self, query: Query<'_>) -> Option<(usize, bool)> {
+        let by_host = if self.hosts.is_empty() {
+            0
+        } else {
+            self.hosts.iter().filter(|host| host.matches(query.host)).map(HostPattern::specificity).max()?
+        };
+        let by_method = !self.methods.is_empty();
+        (!by_method || self.methods.iter().any(|method| method == query.method)).then_some((by_host, by_method))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,3 +161,6 @@ pub(crate) fn verify_under(
     }
     Err(refusal)
 }
+
+#[cfg(test)]
+mod tests;

@@ -277,6 +277,11 @@ pub(crate) fn non_empty<'n, T>(
     list(node, path, findings, read)
 }
 
+/// The items read of a list, unless some were left out: for what would be judged by the others.
+pub(crate) fn whole<T>(node: &Node, items: Vec<T>) -> Option<Vec<T>> {
+    matches!(&node.value, NodeValue::Seq(all) if all.len() == items.len()).then_some(items)
+}
+
 /// A header name, in lower case.
 pub(crate) fn header_name(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
     let name = text(node, path, findings)?;
@@ -298,46 +303,9 @@ pub(crate) fn claim_path(node: &Node, path: &Path<'_>, findings: &mut Findings) 
         );
         return None;
     }
-    let expected = matches!(&node.value, NodeValue::Seq(items) if !items.is_empty());
     let names = non_empty(node, path, findings, "name a claim, such as [sub]", owned)?;
-    let complete = matches!(&node.value, NodeValue::Seq(items) if items.len() == names.len());
-    (expected && complete).then_some(crate::token::ClaimPath(names))
+    whole(node, names).map(crate::token::ClaimPath)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{distance, parse_duration};
-
-    #[test]
-    fn durations() {
-        for (text, expected) in [
-            ("30s", Some(30)),
-            ("15m", Some(900)),
-            ("24h", Some(86_400)),
-            ("730d", Some(63_072_000)),
-            ("0s", Some(0)),
-            ("30", None),
-            ("s", None),
-            ("-1s", None),
-            ("1.5h", None),
-            ("1w", None),
-            ("9999999999d", None),
-            ("é", None),
-        ] {
-            assert_eq!(parse_duration(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn near_words_are_near() {
-        for (left, right, steps) in [
-            ("issuer", "issuer", 0),
-            ("isuer", "issuer", 1),
-            ("audience", "audiences", 1),
-            ("", "abc", 3),
-            ("route", "roles", 3),
-        ] {
-            assert_eq!(distance(left, right), steps, "{left} {right}");
-        }
-    }
-}
+mod tests;

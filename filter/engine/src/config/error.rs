@@ -45,6 +45,14 @@ impl<'a> Path<'a> {
     pub(crate) const fn index(&'a self, index: usize) -> Self {
         Self::Index(self, index)
     }
+
+    /// The position in its list of what this is the path of.
+    pub(crate) const fn position(&self) -> usize {
+        match self {
+            Self::Index(_, index) => *index,
+            Self::Root | Self::Field(..) => 0,
+        }
+    }
 }
 
 impl fmt::Display for Path<'_> {

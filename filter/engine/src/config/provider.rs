@@ -5,13 +5,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::decode::{
     Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, name_of, non_empty, owned,
-    text,
+    text, whole,
 };
 use super::error::Path;
 use super::node::Node;
+use crate::hash::FixedSet;
 use crate::secret::{Secret, SecretLookup, SecretSource};
 use crate::text::Text;
-use crate::token::{Algorithm, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
+use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
 
 /// How an environment variable spells a secret.
 #[derive(Clone, Copy)]
@@ -52,7 +53,8 @@ pub(crate) fn provider(
     let algorithms =
         fields.required("allowed_algorithms", "list the algorithms tokens may use, such as [HS256]", findings);
     let algorithms = algorithms.and_then(|node| {
-        non_empty(node, &path.field("allowed_algorithms"), findings, "list at least one algorithm", algorithm)
+        let path = path.field("allowed_algorithms");
+        whole(node, non_empty(node, &path, findings, "list at least one algorithm", algorithm)?)
     });
     let keys = keys(&mut fields, algorithms.as_deref(), secrets, findings);
     let clock_skew = fields.read("clock_skew", findings, duration).unwrap_or(30);
@@ -70,9 +72,7 @@ pub(crate) fn provider(
         fields.finish(findings);
         claim
     });
-    let claim_to_headers = fields
-        .read("claim_to_headers", findings, |node, path, findings| list(node, path, findings, claim_to_header))
-        .unwrap_or_default();
+    let claim_to_headers = fields.read("claim_to_headers", findings, claim_to_headers).unwrap_or_default();
     fields.finish(findings);
     let rules = ClaimRules {
         issuer,
@@ -112,20 +112,23 @@ fn keys(
         (Some(node), None) => {
             let path = path.field("keys");
             let keys = non_empty(node, &path, findings, "list at least one key", |node, path, findings| {
-                secret_key(node, path, allowed, secrets, findings)
+                let key = secret_key(node, path, allowed, secrets, findings)?;
+                Some((path.position(), node.line, key))
             })?;
-            for (index, key) in keys.iter().enumerate() {
-                if keys.iter().take(index).any(|earlier| earlier.kid() == key.kid()) {
+            let mut kids = FixedSet::default();
+            for (index, line, key) in &keys {
+                if !kids.insert(key.kid()) {
                     let message = key.kid().map_or_else(
                         || "two keys without `kid`".into(),
                         |kid| format!("two keys have the kid `{kid}`"),
                     );
-                    findings.error(&path.index(index), node.line, message, "give every key a kid of its own");
+                    findings.error(&path.index(*index), *line, message, "give every key a kid of its own");
                 }
             }
+            let keys = keys.into_iter().map(|(_, _, key)| key).collect();
             Some(KeySet::new(keys))
         }
-        (None, Some(node)) => local_jwks(node, &path.field("local_jwks"), findings),
+        (None, Some(node)) => local_jwks(node, &path.field("local_jwks"), allowed, findings),
         (Some(_), Some(_)) => {
             findings.error(path, fields.line, "both `keys` and `local_jwks`", "keep one of them");
             None
@@ -138,7 +141,7 @@ fn keys(
     }
 }
 
-fn local_jwks(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<KeySet> {
+fn local_jwks(node: &Node, path: &Path<'_>, allowed: Option<&[Algorithm]>, findings: &mut Findings) -> Option<KeySet> {
     let mut fields = Fields::of(node, path, findings)?;
     let inline = fields.required("inline", "put the JSON Web Key Set here, as text", findings);
     let inline_path = path.field("inline");
@@ -146,7 +149,14 @@ fn local_jwks(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<K
     fields.finish(findings);
     let (node, document) = document?;
     match KeySet::from_jwks(document.as_bytes(), false) {
-        Ok(keys) => Some(keys),
+        Ok(keys) => {
+            let fits = |algorithm: &Algorithm| keys.keys().iter().any(|key| key.fits(*algorithm));
+            if allowed.is_some_and(|allowed| !allowed.iter().any(fits)) {
+                let message = "no key of the set fits any of `allowed_algorithms`";
+                findings.error(&inline_path, node.line, message, "allow the algorithm of a key, or put in other keys");
+            }
+            Some(keys)
+        }
         Err(error) => {
             let remedy = match error {
                 JwksError::SecretTooShort => "make a longer secret: `portcullis secret generate`",
@@ -280,6 +290,7 @@ fn decode_secret(value: &Secret, encoding: Encoding) -> Option<Secret> {
 }
 
 fn places(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Vec<Place> {
+    let found_before = findings.errors.len();
     let headers = fields.read("from_headers", findings, |node, path, findings| list(node, path, findings, from_header));
     let bearer = || vec![Place::Header { name: "authorization".into(), value_prefix: "Bearer ".into() }];
     let mut places = headers.unwrap_or_else(bearer);
@@ -287,7 +298,7 @@ fn places(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Vec<Place> {
     places.extend(cookies.unwrap_or_default().into_iter().map(Place::Cookie));
     let params = fields.read("from_params", findings, |node, path, findings| list(node, path, findings, owned));
     places.extend(params.unwrap_or_default().into_iter().map(Place::Param));
-    if places.is_empty() {
+    if places.is_empty() && findings.errors.len() == found_before {
         findings.error(
             fields.path,
             fields.line,
@@ -307,7 +318,19 @@ fn from_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     Some(Place::Header { name: name?, value_prefix })
 }
 
-fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(crate::token::ClaimPath, Text)> {
+fn claim_to_headers(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(ClaimPath, Text)>> {
+    let mut taken = FixedSet::default();
+    list(node, path, findings, |node, path, findings| {
+        let (claim, header) = claim_to_header(node, path, findings)?;
+        if !taken.insert(header.replace('_', "-")) {
+            let message = format!("`{header}` already carries a claim");
+            findings.error(&path.field("header"), node.line, message, "give each claim a header of its own");
+        }
+        Some((claim, header))
+    })
+}
+
+fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(ClaimPath, Text)> {
     let mut fields = Fields::of(node, path, findings)?;
     let claim = fields.required("claim", "name the claim, such as [sub]", findings);
     let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));
@@ -315,7 +338,8 @@ fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
     let header = header.and_then(|node| {
         let path = path.field("header");
         let name = header_name(node, &path, findings)?;
-        if name.starts_with("x-portcullis-") || NOT_FOR_CLAIMS.contains(&name.as_str()) {
+        let spelled = name.replace('_', "-");
+        if spelled.starts_with("x-portcullis-") || NOT_FOR_CLAIMS.contains(&spelled.as_str()) {
             findings.error(
                 &path,
                 node.line,

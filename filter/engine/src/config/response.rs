@@ -8,6 +8,20 @@ use crate::cors::{CorsPolicy, Names, Origins, Subdomains, is_token};
 use crate::hash::FixedSet;
 use crate::headers::{Preset, SecurityHeaders};
 
+/// Headers that say how a message is framed or what is in it, and those that our own replies give a meaning.
+const NOT_TO_SET: [&str; 10] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "retry-after",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+    "www-authenticate",
+];
+
 /// `cors`.
 pub(crate) fn cors(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<CorsPolicy> {
     let mut fields = Fields::of(node, path, findings)?;
@@ -200,40 +214,48 @@ pub(crate) fn security_headers(node: &Node, path: &Path<'_>, findings: &mut Find
     let mut fields = Fields::of(node, path, findings)?;
     let presets = [("recommended", Preset::Recommended), ("api", Preset::Api), ("none", Preset::None)];
     let preset = fields.read("preset", findings, |node, path, findings| choice(node, path, findings, &presets));
-    let set = fields.read("set", findings, |node, path, findings| {
-        let NodeValue::Map(members) = &node.value else {
-            wrong_kind(node, path, "a mapping of header names to values", findings);
-            return None;
-        };
-        let read = members.iter().filter_map(|(key, value)| {
-            let path = path.field(&key.name);
-            let written = text(value, &path, findings)?;
-            if !is_token(&key.name) || key.name.to_ascii_lowercase().starts_with("access-control-") {
-                findings.error(
-                    &path,
-                    key.line,
-                    format!("`{}` cannot be set here", key.name),
-                    "name a header; those of CORS come from `cors`",
-                );
-                return None;
-            }
-            if written.chars().any(char::is_control) {
-                findings.error(&path, value.line, "a control character in a header value", "remove it");
-                return None;
-            }
-            Some((key.name.to_ascii_lowercase(), written.to_owned()))
-        });
-        let read: Vec<_> = read.collect();
-        Some(read)
-    });
+    let set = fields.read("set", findings, headers_to_set);
     let remove = fields.read("remove", findings, |node, path, findings| list(node, path, findings, header_name));
+    let (set_path, line) = (path.field("set"), fields.line);
     fields.finish(findings);
+    for (name, _) in set.iter().flatten().filter(|(name, _)| remove.iter().flatten().any(|removed| removed == name)) {
+        findings.error(&set_path, line, format!("`{name}` is also in `remove`"), "keep one of them");
+    }
     let defaults = SecurityHeaders::default();
-    Some(SecurityHeaders {
-        preset: preset.unwrap_or(defaults.preset),
-        set: set.unwrap_or_default(),
-        remove: remove.unwrap_or(defaults.remove),
-    })
+    let set = set.unwrap_or_default();
+    let remove = remove.unwrap_or_else(|| {
+        let is_set = |name: &String| set.iter().any(|(set, _)| set == name);
+        defaults.remove.into_iter().filter(|name| !is_set(name)).collect()
+    });
+    Some(SecurityHeaders { preset: preset.unwrap_or(defaults.preset), set, remove })
+}
+
+fn headers_to_set(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(String, String)>> {
+    let NodeValue::Map(members) = &node.value else {
+        wrong_kind(node, path, "a mapping of header names to values", findings);
+        return None;
+    };
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (key, value) in members {
+        let path = path.field(&key.name);
+        let Some(written) = text(value, &path, findings) else { continue };
+        let name = key.name.to_ascii_lowercase();
+        if !is_token(&name) || name.starts_with("access-control-") || NOT_TO_SET.contains(&name.as_str()) {
+            findings.error(
+                &path,
+                key.line,
+                format!("`{}` cannot be set here", key.name),
+                "name a header of security; those of CORS come from `cors`, those of the message from its sender",
+            );
+        } else if headers.iter().any(|(earlier, _)| *earlier == name) {
+            findings.error(&path, key.line, format!("`{name}` is set twice"), "keep one");
+        } else if written.chars().any(char::is_control) {
+            findings.error(&path, value.line, "a control character in a header value", "remove it");
+        } else {
+            headers.push((name, written.to_owned()));
+        }
+    }
+    Some(headers)
 }
 
 /// `errors`: whether upstream errors are hidden.

@@ -12,11 +12,13 @@ use crate::authz::{Condition, Operand, Owner, Reach, Requirement, RoleRights, Ro
 use crate::cors::CorsPolicy;
 use crate::headers::SecurityHeaders;
 use crate::ip::{Cidr, CidrError, IpRule};
-use crate::path::NormalizedPath;
+use crate::path::{NormalizedPath, comparable};
 use crate::route::{HostPattern, MAX_SEGMENTS, PathPattern, Segment};
 
 /// A route as it was read: what it takes over from the policy is still open.
 pub(crate) struct RawRoute {
+    /// Where it stands in the list, those that cannot be read included.
+    pub(crate) index: usize,
     pub(crate) line: Option<u32>,
     pub(crate) name: String,
     pub(crate) path: PathPattern,
@@ -81,8 +83,8 @@ fn check_role_name(name: &str, path: &Path<'_>, line: Option<u32>, findings: &mu
     }
 }
 
-/// A route.
-pub(crate) fn route(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<RawRoute> {
+/// A route. `stripped`: the headers no client can send, with `-` for `_`.
+pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<RawRoute> {
     let mut fields = Fields::of(node, path, findings)?;
     let name = fields.required("name", "give the route a name", findings);
     let name = name.and_then(|node| name_of(node, &path.field("name"), findings));
@@ -109,7 +111,9 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
     });
     let owner = owner_node.and_then(|node| owner(node, &path.field("owner"), pattern, findings));
     let when = when_node.and_then(|node| {
-        list(node, &path.field("when"), findings, |node, path, findings| condition(node, path, pattern, findings))
+        list(node, &path.field("when"), findings, |node, path, findings| {
+            condition(node, path, pattern, stripped, findings)
+        })
     });
     check_companions(path, access, [roles_node, owner_node, when_node], fields.line, findings);
     let ip = fields.read("ip", findings, ip_rule);
@@ -126,12 +130,13 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
         Access::RoleTable if owner_node.is_some() => Requirement::RoleTable(owner?),
         Access::RoleTable => Requirement::RoleTable(Owner::Undefined),
     };
-    let Matching { path, methods, hosts } = matcher?;
+    let Matching { path: pattern, methods, hosts } = matcher?;
     let when = when.unwrap_or_default();
     Some(RawRoute {
+        index: path.position(),
         line,
         name: name?,
-        path,
+        path: pattern,
         methods,
         hosts,
         requirement,
@@ -256,9 +261,16 @@ fn parse_pattern(given: &str) -> Result<Vec<Segment>, String> {
         })
         .collect();
     match NormalizedPath::parse(literal.as_bytes()) {
-        Ok(normal) if normal.as_str() == literal => Ok(segments),
+        Ok(normal) if normal.as_str() == literal => Ok(segments.into_iter().map(compared).collect()),
         Ok(normal) => Err(format!("requests are matched in normal form, which is {}", normal.as_str())),
         Err(_) => Err("requests with such a path are refused; use unreserved characters and complete escapes".into()),
+    }
+}
+
+fn compared(segment: Segment) -> Segment {
+    match segment {
+        Segment::Literal(text) => Segment::Literal(comparable(&text).into_owned()),
+        Segment::Param(_) | Segment::Rest(_) => segment,
     }
 }
 
@@ -326,6 +338,7 @@ fn condition(
     node: &Node,
     path: &Path<'_>,
     pattern: Option<&PathPattern>,
+    stripped: &[String],
     findings: &mut Findings,
 ) -> Option<Condition> {
     let mut fields = Fields::of(node, path, findings)?;
@@ -337,7 +350,7 @@ fn condition(
     fields.finish(findings);
     let test = match (contains, equals) {
         (Some(node), None) => owned(node, &path.field("contains"), findings).map(Test::Contains),
-        (None, Some(node)) => operand(node, &path.field("equals"), pattern, findings).map(Test::Equals),
+        (None, Some(node)) => operand(node, &path.field("equals"), pattern, stripped, findings).map(Test::Equals),
         _ => {
             findings.error(path, line, "not exactly one test", "write either `contains` or `equals`");
             None
@@ -346,13 +359,28 @@ fn condition(
     Some(Condition { claim: claim?, test: test? })
 }
 
-fn operand(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings: &mut Findings) -> Option<Operand> {
+fn operand(
+    node: &Node,
+    path: &Path<'_>,
+    pattern: Option<&PathPattern>,
+    stripped: &[String],
+    findings: &mut Findings,
+) -> Option<Operand> {
     match &node.value {
+        NodeValue::Number(number) if !is_exact(*number) => {
+            findings.error(
+                path,
+                node.line,
+                "such a number is not exact, and others would be taken for it",
+                "have the claim issued as text, and write it in quotes",
+            );
+            None
+        }
         NodeValue::String(_) | NodeValue::Number(_) | NodeValue::Bool(_) => Some(Operand::Value(scalar(node))),
         NodeValue::Map(members) if members.len() == 1 => {
             let mut fields = Fields::of(node, path, findings)?;
             let header = fields.read("header", findings, |node, path, findings| {
-                header_name(node, path, findings).map(Operand::Header)
+                client_header(node, path, stripped, findings).map(Operand::Header)
             });
             let param = fields.read("param", findings, |node, path, findings| {
                 path_param(node, path, pattern, findings).map(Operand::Param)
@@ -372,6 +400,28 @@ fn operand(node: &Node, path: &Path<'_>, pattern: Option<&PathPattern>, findings
             None
         }
     }
+}
+
+/// Whole numbers within 2^53 are exact in a double, beyond it neighbours are one; halves and the like are taken as given.
+fn is_exact(number: f64) -> bool {
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    number.abs() < LIMIT
+}
+
+/// A header that a request can have: not one that is removed from every request.
+fn client_header(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<String> {
+    let name = header_name(node, path, findings)?;
+    let spelled = name.replace('_', "-");
+    if stripped.contains(&spelled) || spelled.starts_with("x-portcullis-") {
+        findings.error(
+            path,
+            node.line,
+            format!("`{name}` is removed from every request, as no client may set it"),
+            "compare with another header, or with the claim it is made from",
+        );
+        return None;
+    }
+    Some(name)
 }
 
 fn scalar(node: &Node) -> Value {

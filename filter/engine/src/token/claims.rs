@@ -53,7 +53,10 @@ impl ClaimRules {
     pub(crate) fn check_times(&self, times: &TokenTimes, now: UnixTime) -> Result<(), TokenError> {
         let seconds = now.seconds();
         match times.exp {
-            None if self.require_expiration => return Err(TokenError::ExpirationMissing),
+            // A lifetime without an end is longer than any limit.
+            None if self.require_expiration || self.max_lifetime.is_some() => {
+                return Err(TokenError::ExpirationMissing);
+            }
             // RFC 7519 section 4.1.4: not accepted "on or after"; zero and negative dates are no exception.
             Some(exp) if exp <= 0.0 || seconds >= exp + self.clock_skew => {
                 return Err(TokenError::Expired { now, exp });

@@ -117,9 +117,10 @@ impl Key {
     /// An Ed25519 public key.
     ///
     /// # Errors
-    /// [`KeyError`] where it has not 32 bytes or is no point of the curve.
+    /// [`KeyError`] where it has not 32 bytes, or is no point of the curve or one of small order.
     pub fn ed25519(kid: Option<String>, x: &[u8]) -> Result<Self, KeyError> {
-        let key = ed25519_compact::PublicKey::from_slice(x).map_err(|_| KeyError::Invalid("Ed25519"))?;
+        let key = ed25519_compact::PublicKey::from_slice(x).and_then(|key| key.validate().map(|()| key));
+        let key = key.map_err(|_| KeyError::Invalid("Ed25519"))?;
         Ok(Self { kid, algorithm: None, material: Material::Ed25519(key) })
     }
 

@@ -1,0 +1,288 @@
+//! What tests share: a time, a caller, tokens, policies, requests.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::cache::TokenCache;
+use crate::config::PolicyError;
+use crate::headers::HeaderEdit;
+use crate::pipeline::{Facts, RequestAction, Step, Trace, Verdict};
+use crate::policy::Policy;
+use crate::reply::LocalReply;
+use crate::secret::{Secret, SecretLookup};
+use crate::time::UnixTime;
+
+/// The time of every test, in seconds: 2025-06-15T15:06:40Z.
+pub(crate) const NOW: i64 = 1_750_000_000;
+
+/// What `{env: SECRET_KEY}` holds.
+pub(crate) const SECRET: &[u8] = b"a secret of exactly 32 bytes, ok";
+
+/// What `{env: OTHER_KEY}` holds.
+pub(crate) const OTHER_SECRET: &[u8] = b"another secret, of 41 bytes, for provider";
+
+/// What `{env: HEX_KEY, encoding: hex}` holds, and `{env: BASE64_KEY, encoding: base64url}`.
+pub(crate) const HEX_SECRET: &[u8] = &[
+    0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, //
+    0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x00,
+];
+
+pub(crate) const fn now() -> UnixTime {
+    UnixTime::from_seconds(NOW)
+}
+
+pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A compact JWS with an HS256 tag over any header and payload, however wrong they are.
+pub(crate) fn sign(header: &str, payload: &str, secret: &[u8]) -> String {
+    let input = format!("{}.{}", base64url(header), base64url(payload));
+    let tag = hmac_sha256::HMAC::mac(input.as_bytes(), secret);
+    format!("{input}.{}", base64url(tag))
+}
+
+/// A good HS256 token for the provider of [`with_routes`], with these claims; `exp` is added where it is not there.
+pub(crate) fn token(claims: Value) -> String {
+    sign(r#"{"alg":"HS256","typ":"JWT","kid":"k1"}"#, &expiring(claims), SECRET)
+}
+
+/// The claims as text, with an `exp` an hour ahead unless they have one.
+pub(crate) fn expiring(mut claims: Value) -> String {
+    if let Some(members) = claims.as_object_mut() {
+        members.entry("exp").or_insert_with(|| json!(NOW + 3600));
+    }
+    claims.to_string()
+}
+
+pub(crate) fn secrets(name: &str) -> SecretLookup {
+    match name {
+        "SECRET_KEY" => SecretLookup::Value(Secret::new(SECRET.to_vec())),
+        "OTHER_KEY" => SecretLookup::Value(Secret::new(OTHER_SECRET.to_vec())),
+        "SHORT_KEY" => SecretLookup::Value(Secret::new(b"31 bytes are one too few, sorry".to_vec())),
+        "HEX_KEY" => SecretLookup::Value(Secret::new(
+            b"00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100".to_vec(),
+        )),
+        "BASE64_KEY" => SecretLookup::Value(Secret::new(base64url(HEX_SECRET).into_bytes())),
+        "ELSEWHERE" => SecretLookup::Unknown,
+        _ => SecretLookup::Unset,
+    }
+}
+
+/// Compiles a document, or says what is wrong with it.
+#[track_caller]
+pub(crate) fn policy(document: &Value) -> Policy {
+    match Policy::load(document.to_string().as_bytes(), &secrets) {
+        Ok(policy) => policy,
+        Err(errors) => {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            panic!("the policy is refused:\n{}", errors.join("\n"));
+        }
+    }
+}
+
+/// The errors of a document that must not compile.
+#[track_caller]
+pub(crate) fn errors(document: &Value) -> Vec<PolicyError> {
+    match Policy::load(document.to_string().as_bytes(), &secrets) {
+        Ok(_) => panic!("the policy is accepted: {document}"),
+        Err(errors) => errors,
+    }
+}
+
+/// A policy with one HS256 provider, a role table, and these routes.
+pub(crate) fn with_routes(routes: Value) -> Value {
+    json!({
+        "version": "v1",
+        "providers": [provider()],
+        "roles": {
+            "admin": {"read": "any", "write": "any"},
+            "editor": {"read": "any", "write": "own"},
+            "viewer": {"read": "any", "write": "none"},
+        },
+        "routes": routes,
+    })
+}
+
+/// The provider of [`with_routes`].
+pub(crate) fn provider() -> Value {
+    json!({
+        "name": "local",
+        "allowed_algorithms": ["HS256"],
+        "keys": [{"kid": "k1", "algorithm": "HS256", "secret": {"env": "SECRET_KEY"}}],
+        "roles_from": {"claim": ["role"]},
+        "claim_to_headers": [
+            {"claim": ["sub"], "header": "x-user-id"},
+            {"claim": ["role"], "header": "x-user-role"},
+        ],
+    })
+}
+
+/// A document with some top-level members replaced or added.
+pub(crate) fn amended(mut document: Value, members: Value) -> Value {
+    if let (Some(document), Value::Object(members)) = (document.as_object_mut(), members) {
+        document.extend(members);
+    }
+    document
+}
+
+/// A request, and who sends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    client: Option<IpAddr>,
+}
+
+impl Request {
+    pub(crate) fn new(method: &str, target: &str) -> Self {
+        Self { headers: Vec::new(), client: "203.0.113.9".parse().ok() }
+            .with(":method", method)
+            .with(":path", target)
+            .with(":authority", "api.example.com")
+    }
+
+    pub(crate) fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(own, _)| own != name);
+        self
+    }
+
+    /// With a good token of these claims.
+    pub(crate) fn bearer(self, claims: Value) -> Self {
+        self.with("authorization", format!("Bearer {}", token(claims)))
+    }
+
+    /// With a good token of user `u1` in this role.
+    pub(crate) fn role(self, role: &str) -> Self {
+        self.bearer(json!({"sub": "u1", "role": role}))
+    }
+
+    pub(crate) fn from(mut self, client: &str) -> Self {
+        self.client = client.parse().ok();
+        self
+    }
+
+    pub(crate) fn decide(&self, policy: &Policy) -> Verdict {
+        self.decide_with(policy, &mut TokenCache::new(policy.cache_limits()))
+    }
+
+    /// With what an earlier decision kept.
+    pub(crate) fn decide_with(&self, policy: &Policy, cache: &mut TokenCache) -> Verdict {
+        policy.decide(&self.headers, self, cache, &mut ())
+    }
+
+    pub(crate) fn steps(&self, policy: &Policy) -> Vec<(Step, bool, String)> {
+        let mut steps = Steps(Vec::new());
+        policy.decide(&self.headers, self, &mut TokenCache::new(policy.cache_limits()), &mut steps);
+        steps.0
+    }
+}
+
+impl Facts for Request {
+    fn now(&self) -> UnixTime {
+        now()
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+}
+
+struct Steps(Vec<(Step, bool, String)>);
+
+impl Trace for Steps {
+    fn step(&mut self, step: Step, passed: bool, detail: impl FnOnce() -> String) {
+        self.0.push((step, passed, detail()));
+    }
+}
+
+impl Verdict {
+    /// The reply, which must be one.
+    #[track_caller]
+    pub(crate) fn reply(&self) -> &LocalReply {
+        match &self.action {
+            RequestAction::Reply(reply) => reply,
+            RequestAction::Continue(_) => panic!("the request goes on: {}", self.decision.reason()),
+        }
+    }
+
+    /// What the upstream is sent, which must be something.
+    #[track_caller]
+    pub(crate) fn edits(&self) -> &[HeaderEdit] {
+        match &self.action {
+            RequestAction::Continue(edits) => edits,
+            RequestAction::Reply(reply) => panic!("answered with {}: {}", reply.status, self.decision.reason()),
+        }
+    }
+
+    /// The status of the reply; `None` where the request goes on.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match &self.action {
+            RequestAction::Reply(reply) => Some(reply.status),
+            RequestAction::Continue(_) => None,
+        }
+    }
+
+    /// The decision and its reason, as the audit record has them.
+    pub(crate) fn outcome(&self) -> (&'static str, &'static str) {
+        (self.decision.as_str(), self.decision.reason())
+    }
+
+    /// The audit line, which must be one.
+    #[track_caller]
+    pub(crate) fn line(&self, status: u16) -> String {
+        self.audit.clone().map(|record| record.line(Some(status))).expect("a record")
+    }
+
+    /// A member of the audit line.
+    #[track_caller]
+    pub(crate) fn recorded(&self, member: &str) -> Option<Value> {
+        let line: Value = serde_json::from_str(&self.line(200)).expect("JSON");
+        line.get(member).cloned()
+    }
+}
+
+impl LocalReply {
+    /// A header; `None` where it is absent. No header may be there twice.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found: Vec<&str> =
+            self.headers.iter().filter(|(own, _)| **own == *name).map(|(_, value)| &**value).collect();
+        assert!(found.len() < 2, "`{name}` is there {} times", found.len());
+        found.first().copied()
+    }
+}
+
+/// A header map after the edits, sorted by name.
+pub(crate) fn after(edits: &[HeaderEdit], before: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String)> =
+        before.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    for edit in edits {
+        match edit {
+            HeaderEdit::Append(name, value) => headers.push((name.to_string(), value.to_string())),
+            HeaderEdit::Remove(name) => headers.retain(|(own, _)| **own != **name),
+            HeaderEdit::Set(name, value) => {
+                headers.retain(|(own, _)| **own != **name);
+                headers.push((name.to_string(), value.to_string()));
+            }
+        }
+    }
+    headers.sort_by(|(left, _), (right, _)| left.cmp(right));
+    headers
+}
+
+/// An upstream's response headers.
+pub(crate) fn headers(pairs: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+}
