@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -192,24 +193,25 @@ def send(port: int, step: Step) -> Answer:
         connection.close()
 
 
-def audit_line(stack: Stack, request_id: str | None) -> str:
-    """The record of one request, which Envoy writes when it next flushes; empty if none comes."""
-    deadline = time.monotonic() + AUDIT_TIMEOUT
-    while time.monotonic() < deadline:
-        for line in stack.audit.read_text().splitlines():
-            if request_id and f'"request_id":"{request_id}"' in line:
-                return line
-        time.sleep(POLL)
-    return ""
-
-
 def ask(stack: Stack, steps: Sequence[Step]) -> list[Result]:
     answers = [send(stack.ports.proxy, step) for step in steps]
-    results = []
-    for step, answer in zip(steps, answers):
-        line = audit_line(stack, answer.headers.get("x-request-id"))
-        results.append(Result(step, answer, json.loads(line) if line else {}, line))
-    return results
+    ids = [answer.headers.get("x-request-id", "") for answer in answers]
+    records = audit_records(stack, set(ids))
+    return [
+        Result(step, answer, json.loads(records.get(request_id, "{}")), records.get(request_id, ""))
+        for step, answer, request_id in zip(steps, answers, ids)
+    ]
+
+
+def audit_records(stack: Stack, request_ids: set[str]) -> dict[str, str]:
+    """The audit line of each request, which Envoy writes when it next flushes; some may never come."""
+    deadline = time.monotonic() + AUDIT_TIMEOUT
+    while True:
+        lines = [line for line in stack.audit.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        found = {str(json.loads(line).get("request_id")): line.strip() for line in lines}
+        if request_ids <= found.keys() or time.monotonic() > deadline:
+            return found
+        time.sleep(POLL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -279,6 +281,8 @@ def show(results: Sequence[Result], style: Style) -> bool:
 
 def main() -> int:
     stack = None
+    # Whatever ends this program, the two it started end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         print("making a secret and one token a role", flush=True)
         secret = new_secret()

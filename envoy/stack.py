@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import render
 
@@ -206,18 +206,20 @@ def discovery(admin_port: int) -> dict[str, str]:
     return {name.removeprefix(prefix): value.strip('"') for name, _, value in lines}
 
 
-def in_force(admin_port: int, log: pathlib.Path, rejected_before: int = 0) -> bool:
+def in_force(admin_port: int, log: pathlib.Path, rejected_before: int = 0, log_before: int = 0) -> bool:
     """Whether Envoy runs the policy of policy.yaml; a Failure once it has refused it."""
     state = discovery(admin_port)
     if state.get("version_text") == render.version(render.POLICY.read_text()):
         return True
     if int(state.get("update_rejected", "0")) > rejected_before:
-        raise Failure(f"Envoy refused the policy:\n{tail(log)}")
+        kept = ", and keeps the one it had" if state.get("version_text") else ""
+        raise Failure(f"Envoy refused the policy{kept}:\n{tail(log, log_before)}")
     return False
 
 
-def tail(log: pathlib.Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+def tail(log: pathlib.Path, start: int = 0, lines: int = 15) -> str:
+    """The last lines of a log, none from before `start`."""
+    return "\n".join(log.read_bytes()[start:].decode(errors="replace").splitlines()[-lines:])
 
 
 def running(directory: pathlib.Path) -> list[tuple[str, int]]:
@@ -226,10 +228,16 @@ def running(directory: pathlib.Path) -> list[tuple[str, int]]:
     for name, mark in (("envoy", f"{directory}/envoy.yaml"), ("upstream", "envoy/upstream.py")):
         with contextlib.suppress(OSError, ValueError):
             pid = int((directory / f"{name}.pid").read_text())
-            line = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
-            if mark in line:
+            if mark in command_line(pid):
                 found.append((name, pid))
     return found
+
+
+def command_line(pid: int) -> str:
+    """How a process was called; empty when there is none. Linux may lack `ps`, macOS lacks /proc."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
 
 
 def up() -> None:
@@ -238,25 +246,19 @@ def up() -> None:
         raise Failure("already running: `make reload` takes up an edited policy, `make down` stops it")
     ports = Ports.from_environment()
     secret = new_secret()
-    with private(directory):
-        write_private(directory / "secret", secret)
-        for role, person in PEOPLE.items():
-            write_private(directory / role, issue(secret, person, role, "--ttl", "12h"))
-        (directory / "admin_port").write_text(f"{ports.admin}\n")
+    directory.mkdir(parents=True, exist_ok=True)
+    write_private(directory / "secret", secret)
+    for role, person in PEOPLE.items():
+        write_private(directory / role, issue(secret, person, role, "--ttl", "12h"))
+    (directory / "admin_port").write_text(f"{ports.admin}\n")
     stack = Stack(directory, ports)
     try:
         stack.start(secret)
     except BaseException:
         stack.stop()
+        forget(directory)
         raise
     print(usage(ports))
-
-
-@contextlib.contextmanager
-def private(directory: pathlib.Path) -> Iterator[None]:
-    directory.mkdir(parents=True, exist_ok=True)
-    directory.chmod(0o700)
-    yield
 
 
 def write_private(path: pathlib.Path, text: str) -> None:
@@ -293,17 +295,19 @@ When done:                     make down"""
 
 def reload() -> None:
     directory = RUN / "up"
-    if ("envoy") not in dict(running(directory)):
+    if "envoy" not in dict(running(directory)):
         raise Failure("nothing runs: `make up` starts it")
     admin_port = int((directory / "admin_port").read_text())
+    log = directory / "envoy.log"
     rejected = int(discovery(admin_port).get("update_rejected", "0"))
+    log_size = log.stat().st_size
     if not render.write():
         print("the policy has not changed")
         return
     deadline = time.monotonic() + START_TIMEOUT
-    while not in_force(admin_port, directory / "envoy.log", rejected):
+    while not in_force(admin_port, log, rejected, log_size):
         if time.monotonic() > deadline:
-            raise Failure(f"Envoy has not taken up envoy/portcullis.yaml:\n{tail(directory / 'envoy.log')}")
+            raise Failure(f"Envoy has not taken up envoy/portcullis.yaml:\n{tail(log, log_size)}")
         time.sleep(POLL)
     print("the policy is in force")
 
@@ -319,9 +323,14 @@ def down() -> None:
             for _, pid in left:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(POLL)
-    for name in ("envoy.pid", "upstream.pid", "secret", *PEOPLE):
-        (directory / name).unlink(missing_ok=True)
+    forget(directory)
     print("stopped" if found else "nothing was running")
+
+
+def forget(directory: pathlib.Path) -> None:
+    """Remove what is of no use once the stack is down. The logs stay."""
+    for name in ("envoy.pid", "upstream.pid", "admin_port", "secret", *PEOPLE):
+        (directory / name).unlink(missing_ok=True)
 
 
 def main(arguments: list[str]) -> int:
