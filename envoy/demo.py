@@ -108,7 +108,7 @@ def tour(secret: str) -> list[Step]:
             also=challenges("invalid_token"),
         ),
         Step(
-            *("victor, twice", "GET", "/me", 400, "malformed_request", "two tokens are one too many"),
+            *("victor, twice", "GET", "/me", 400, "header_duplicate", "two tokens are one too many"),
             headers=(bearer(tokens["viewer"]), bearer(tokens["admin"])),
         ),
         named("admin", "GET", "/users/edith/documents/7", 200, "role_allowed", "an admin reads anything"),
@@ -127,14 +127,14 @@ def tour(secret: str) -> list[Step]:
             also=lambda answer: upstream_knows(answer, "victor", "viewer"),
         ),
         named("viewer", "GET", "/nowhere", 403, "route_not_found", "what no route names is refused"),
-        Step("nobody", "GET", "/nowhere", 401, "route_not_found", "in the same words"),
+        Step("nobody", "GET", "/nowhere", 401, "route_not_found", "strangers learn less still", also=challenges("")),
         Step(
-            *("a browser", "OPTIONS", "/me", 204, "cors_preflight", "our own web app may call"),
+            *("app.example.com", "OPTIONS", "/users/edith/documents/7", 204, "cors_preflight", "our web app may call"),
             headers=preflight(APP),
             also=lambda answer: answer.headers.get("access-control-allow-origin") == APP,
         ),
         Step(
-            *("a browser", "OPTIONS", "/me", 403, "cors_origin", "another site may not"),
+            *("evil.example.net", "OPTIONS", "/users/edith/documents/7", 403, "cors_origin", "another site may not"),
             headers=preflight(STRANGER),
             also=lambda answer: not any(name.startswith("access-control-allow-") for name in answer.headers),
         ),
