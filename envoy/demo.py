@@ -60,6 +60,9 @@ class Result:
     def reason(self) -> str:
         return str(self.audit.get("reason", "no audit line"))
 
+    def why(self) -> str:
+        return self.reason() + (" (dry run)" if self.audit.get("decision") == "dry_run_deny" else "")
+
     def complaint(self) -> str:
         """How this differs from what was expected; empty when it does not."""
         step = self.step
@@ -235,7 +238,7 @@ class Style:
 def table(results: Sequence[Result], style: Style) -> str:
     head = ["who", "request", "status", "why", "which shows"]
     rows = [
-        [step.who, f"{step.method} {step.path}", str(result.answer.status), result.reason(), step.shows]
+        [step.who, f"{step.method} {step.path}", str(result.answer.status), result.why(), step.shows]
         for result in results
         for step in [result.step]
     ]

@@ -9,6 +9,7 @@ import dataclasses
 import http.client
 import os
 import pathlib
+import re
 import shlex
 import signal
 import socket
@@ -213,8 +214,14 @@ def in_force(admin_port: int, log: pathlib.Path, rejected_before: int = 0, log_b
         return True
     if int(state.get("update_rejected", "0")) > rejected_before:
         kept = ", and keeps the one it had" if state.get("version_text") else ""
-        raise Failure(f"Envoy refused the policy{kept}:\n{tail(log, log_before)}")
+        raise Failure(f"Envoy refused the policy{kept}:\n{complaints(log, log_before)}")
     return False
+
+
+def complaints(log: pathlib.Path, start: int) -> str:
+    """What the filter said in Envoy's log from `start` on, or where it said nothing, the end of the log."""
+    _, *said = re.split(r"wasm log [^:]*: ", log.read_bytes()[start:].decode(errors="replace"))
+    return "\n".join(text.splitlines()[0] for text in said) or tail(log, start)
 
 
 def tail(log: pathlib.Path, start: int = 0, lines: int = 15) -> str:
