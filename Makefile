@@ -86,7 +86,7 @@ check: toolchain $(DENY) ## The fast loop without Envoy: format, lints as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-engine -p portcullis-tools
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-filter --target wasm32-wasip1
 	$(CARGO) test --locked -p portcullis-engine -p portcullis-tools
-	.tools/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+	.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
 
 .PHONY: test-wasm
 test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, under Node
