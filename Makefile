@@ -54,7 +54,6 @@ up: build $(VENV) ## Start the same stack and leave it running; prints how to ca
 
 .PHONY: reload
 reload: build $(VENV) ## Put the edited envoy/policy.yaml in force in the running stack, without a restart
-	@dist/portcullis policy check envoy/policy.yaml
 	@$(STACK) envoy/stack.py reload
 
 .PHONY: down

@@ -75,13 +75,14 @@ def portcullis(*arguments: str, environment: Mapping[str, str] | None = None) ->
     """What dist/portcullis prints, without the line's end."""
     done = subprocess.run(
         [COMMAND, *arguments],
+        cwd=ROOT,
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
     if done.returncode != 0:
-        raise Failure(f"portcullis {arguments[0]} {arguments[1]} failed: {done.stderr.strip()}")
+        raise Failure(f"`portcullis {arguments[0]} {arguments[1]}` says no:\n{done.stdout}{done.stderr}".rstrip())
     return done.stdout.rstrip("\n")
 
 
@@ -98,6 +99,11 @@ def issue(secret: str, subject: str, role: str, *more: str) -> str:
     )
 
 
+def check_policy(secret: str) -> None:
+    """A Failure with every mistake and its line: better to read than what the filter can say without the file."""
+    portcullis("policy", "check", str(render.POLICY.relative_to(ROOT)), environment={"SECRET_KEY": secret})
+
+
 class Stack:
     """The two processes, started by `start` and stopped by `stop`."""
 
@@ -109,6 +115,7 @@ class Stack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, secret: str) -> None:
+        check_policy(secret)
         envoy = os.environ.get("ENVOY") or "envoy"
         config = self.directory / "envoy.yaml"
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -304,6 +311,7 @@ def reload() -> None:
     directory = RUN / "up"
     if "envoy" not in dict(running(directory)):
         raise Failure("nothing runs: `make up` starts it")
+    check_policy((directory / "secret").read_text().rstrip("\n"))
     admin_port = int((directory / "admin_port").read_text())
     log = directory / "envoy.log"
     rejected = int(discovery(admin_port).get("update_rejected", "0"))
