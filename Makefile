@@ -106,6 +106,13 @@ e2e: build $(VENV) ## The module in a real Envoy, and the command line
 advisories: $(DENY) ## Known vulnerabilities of every dependency; needs the network
 	.tools/bin/cargo-deny --locked check advisories
 
+##@ Measure
+
+.PHONY: bench
+bench: build $(VENV) ## What the filter costs beside Envoy's own, side by side; writes docs/benchmarks.md (BENCH="--work hot")
+	@command -v wrk >/dev/null 2>&1 || $(call apt,wrk,wrk is missing: install it with your system's packages)
+	@ENVOY="$(ENVOY)" .venv/bin/python tests/bench/bench.py $(or $(BENCH),--docs)
+
 ##@ Other
 
 .PHONY: setup
