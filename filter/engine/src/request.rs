@@ -161,8 +161,12 @@ impl<'a> RequestHead<'a> {
             single.content_type,
             single.requested_method,
         ];
-        // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin never has one.
-        let joined = single.origin.one().is_some_and(|origin| origin.contains(&b','));
+        // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin or a host never has one.
+        let joined = |once: Once<'a>| once.one().is_some_and(|value| value.contains(&b','));
+        let joined = joined(single.origin)
+            || joined(single.authority)
+            || joined(single.host)
+            || single.authorization.one().is_some_and(repeats_credentials);
         if joined || must_stand_alone.contains(&Lookup::Many) {
             return Err(DenyReason::HeaderDuplicate);
         }
@@ -231,6 +235,35 @@ pub(crate) fn decode_form(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Whether two `Authorization` lines were joined: Envoy puts a bare comma between them, and what comes after one outside
+/// quotes is something other than a further parameter of the same credentials (RFC 9110 section 11.4). A comma with a
+/// space after it was in one line from the start, and makes credentials that nobody takes.
+fn repeats_credentials(value: &[u8]) -> bool {
+    if !value.contains(&b',') {
+        return false;
+    }
+    let (mut quoted, mut escaped) = (false, false);
+    let elements = value.split(|byte| {
+        let separates = *byte == b',' && !quoted;
+        match *byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        separates
+    });
+    let starts_bare = |element: &&[u8]| element.first().is_some_and(|byte| !byte.is_ascii_whitespace());
+    elements.skip(1).filter(starts_bare).any(|element| !is_parameter(element))
+}
+
+/// `name=value`, with space around the sign or not.
+fn is_parameter(element: &[u8]) -> bool {
+    let mut sides = element.splitn(2, |byte| *byte == b'=');
+    let name = sides.next().unwrap_or_default().trim_ascii();
+    sides.next().is_some() && std::str::from_utf8(name).is_ok_and(crate::cors::is_token)
 }
 
 /// A query is visible ASCII without a fragment (RFC 3986 section 3.4, and what browsers leave unescaped).

@@ -73,7 +73,7 @@ fn answers_are_those_of_the_contract() {
         (Request::get("/open").with("host", "a").with("host", "b"), 400, "header_duplicate", None, "two hosts"),
         (Request::get("/open").with(":path", "/me"), 400, "header_duplicate", None, "two paths"),
         (
-            Request::get("/me").with("authorization", "Bearer a.b.c, Bearer d.e.f"),
+            Request::get("/me").with("authorization", "Bearer a.b.c,Bearer d.e.f"),
             400,
             "header_duplicate",
             None,

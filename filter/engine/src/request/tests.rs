@@ -15,6 +15,7 @@ fn heads_are_parsed_or_refused() {
         (vec![("authorization", "a"), ("authorization", "b")], Err(DenyReason::HeaderDuplicate), "two Authorization"),
         (vec![("origin", "https://a"), ("origin", "https://b")], Err(DenyReason::HeaderDuplicate), "two Origin"),
         (vec![("origin", "https://a,https://b")], Err(DenyReason::HeaderDuplicate), "two Origin, joined"),
+        (vec![("host", "a,b")], Err(DenyReason::HeaderDuplicate), "two hosts, joined"),
         (vec![(":path", "/b")], Err(DenyReason::HeaderDuplicate), "two paths"),
         (vec![("x-other", "a"), ("x-other", "b")], Ok(()), "other headers may repeat"),
     ] {
@@ -25,6 +26,25 @@ fn heads_are_parsed_or_refused() {
     let all = headers(&base);
     let head = RequestHead::parse(Envelope::scan(&all)).unwrap();
     assert_eq!((head.host.as_ref(), head.query, head.path.as_str()), ("api.example.com", Some("b=c"), "/a"));
+}
+
+#[test]
+fn joined_credentials_are_told_from_parameters() {
+    for (value, repeated) in [
+        ("Bearer a", false),
+        ("Bearer a,Bearer b", true),
+        ("Basic YTpi,Basic YTpj", true),
+        ("Basic YTpi,Bearer a", true),
+        ("Basic YTpi, Bearer a", false),
+        ("a,b", true),
+        (r#"Digest username="a, b", realm = "c", uri=/"#, false),
+        (r#"Digest username="a",realm="c",uri=/"#, false),
+        (r#"Digest username="a\", b", realm="c""#, false),
+        (r#"Digest username="a", realm="c",Bearer d"#, true),
+        ("Basic YTpi,", false),
+    ] {
+        assert_eq!(repeats_credentials(value.as_bytes()), repeated, "{value}");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Sources {
     pub(crate) fn extract<'a>(&'a self, head: &RequestHead<'a>) -> Result<Option<Extracted<'a>>, DenyReason> {
         let mut found: Option<Extracted<'a>> = None;
         for (source_index, source) in self.0.iter().enumerate() {
-            let token = match source.place.find(head)? {
+            let token = match source.place.find(head) {
                 Lookup::Absent => continue,
                 Lookup::Many => return Err(DenyReason::TokenMultiple),
                 Lookup::One(token) => token,
@@ -55,32 +55,24 @@ impl Sources {
 impl Sources {
     /// Every place where a request has a token, or several.
     pub(crate) fn holding<'a>(&'a self, head: &RequestHead<'_>) -> impl Iterator<Item = &'a TokenSource> {
-        self.0.iter().filter(|source| !matches!(source.place.find(head), Ok(Lookup::Absent)))
+        self.0.iter().filter(|source| !matches!(source.place.find(head), Lookup::Absent))
     }
 }
 
 impl Place {
-    fn find<'r>(&self, head: &RequestHead<'r>) -> Result<Lookup<Cow<'r, str>>, DenyReason> {
+    fn find<'r>(&self, head: &RequestHead<'r>) -> Lookup<Cow<'r, str>> {
         match self {
             Self::Header { name, value_prefix } => {
                 let tokens = head.envelope.all(name).filter_map(|value| strip_prefix(value, value_prefix));
-                let found = Lookup::of(tokens.map(|token| std::str::from_utf8(token).unwrap_or("\u{fffd}")));
-                // Envoy joins the lines of some headers with a comma, which no token has in it.
-                match found {
-                    Lookup::One(token) if token.contains(',') && !value_prefix.is_empty() => {
-                        Err(DenyReason::HeaderDuplicate)
-                    }
-                    Lookup::One(token) => Ok(Lookup::One(Cow::Borrowed(token))),
-                    Lookup::Absent => Ok(Lookup::Absent),
-                    Lookup::Many => Ok(Lookup::Many),
-                }
+                let tokens = tokens.map(|token| Cow::Borrowed(std::str::from_utf8(token).unwrap_or("\u{fffd}")));
+                Lookup::of(tokens)
             }
             Self::Cookie(name) => {
                 let lines = head.envelope.all("cookie").filter_map(|line| std::str::from_utf8(line).ok());
                 let values = lines.flat_map(cookie_pairs).filter(|(key, _)| key == name).map(|(_, value)| value);
-                Ok(Lookup::of(values.map(|value| Cow::Borrowed(value.trim_matches('"')))))
+                Lookup::of(values.map(|value| Cow::Borrowed(value.trim_matches('"'))))
             }
-            Self::Param(name) => Ok(head.query_param(name)),
+            Self::Param(name) => head.query_param(name),
         }
     }
 }

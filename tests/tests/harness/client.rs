@@ -1,0 +1,145 @@
+//! A client that sends exactly the bytes it is given, over one kept-alive connection.
+
+use std::io::{BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::DEADLINE;
+use super::wire::{Headers, read_body, read_head};
+
+/// A request, built line by line. Nothing is checked, nothing is added but `host` and, for a
+/// body, `content-length`.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    pub target: Vec<u8>,
+    host: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    pub fn new(method: &str, target: impl AsRef<[u8]>) -> Self {
+        Self {
+            method: method.to_owned(),
+            target: target.as_ref().to_vec(),
+            host: "api.example.com".to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    pub fn get(target: impl AsRef<[u8]>) -> Self {
+        Self::new("GET", target)
+    }
+
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = host.to_owned();
+        self
+    }
+
+    /// Adds a line; the same name twice makes two lines.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", format!("Bearer {token}"))
+    }
+
+    pub fn body(mut self, content_type: &str, body: impl AsRef<[u8]>) -> Self {
+        self = self.header("content-type", content_type);
+        self.body = body.as_ref().to_vec();
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(self.method.as_bytes());
+        bytes.push(b' ');
+        bytes.extend_from_slice(&self.target);
+        bytes.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+        bytes.extend_from_slice(self.host.as_bytes());
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(b"\r\n");
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value);
+        }
+        if !self.body.is_empty() {
+            bytes.extend_from_slice(format!("\r\ncontent-length: {}", self.body.len()).as_bytes());
+        }
+        bytes.extend_from_slice(b"\r\n\r\n");
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+}
+
+/// One connection, made again when the other side closed it.
+pub struct Client {
+    address: SocketAddr,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl Client {
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, stream: None }
+    }
+
+    /// Sends `request` and reads its answer.
+    #[track_caller]
+    pub fn send(&mut self, request: &Request) -> Response {
+        self.try_send(request)
+            .unwrap_or_else(|error| panic!("{} {}: {error}", request.method, String::from_utf8_lossy(&request.target)))
+    }
+
+    /// The same, where no answer at all is a result to look at.
+    pub fn try_send(&mut self, request: &Request) -> std::io::Result<Response> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.connect()?,
+        };
+        stream.get_mut().write_all(&request.bytes())?;
+        let head = read_head(&mut stream)?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let status = head.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let bodiless = request.method == "HEAD" || status == 204 || status == 304;
+        let body = if bodiless { Vec::new() } else { read_body(&mut stream, &head.headers)? };
+        let closed = head.headers.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close"));
+        if !closed {
+            self.stream = Some(stream);
+        }
+        Ok(Response { status, headers: head.headers, body })
+    }
+
+    fn connect(&self) -> std::io::Result<BufReader<TcpStream>> {
+        let stream = TcpStream::connect_timeout(&self.address, DEADLINE)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
+        stream.set_nodelay(true)?;
+        Ok(BufReader::new(stream))
+    }
+}
+
+/// One request on a connection of its own.
+#[track_caller]
+pub fn fetch(address: SocketAddr, request: &Request) -> Response {
+    Client::new(address).send(request)
+}

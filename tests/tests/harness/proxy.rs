@@ -1,0 +1,325 @@
+//! A real Envoy with the module in it, started for one test and killed with it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::audit::Audit;
+use super::bootstrap::{Delivery, Form, Listener, Shape};
+use super::client::{Client, Request, Response, fetch};
+use super::upstream::Upstream;
+use super::{eventually, paths};
+
+/// An Envoy to be.
+pub struct Setup {
+    upstream: SocketAddr,
+    listeners: Vec<Listener>,
+    delivery: Delivery,
+    normalize: bool,
+    trace: bool,
+    concurrency: u32,
+    clock: Option<i64>,
+    environment: Vec<(String, String)>,
+    host_environment: Vec<(String, String)>,
+}
+
+impl Setup {
+    pub fn before(upstream: &Upstream) -> Self {
+        Self {
+            upstream: upstream.address,
+            listeners: Vec::new(),
+            delivery: Delivery::Static,
+            normalize: false,
+            trace: false,
+            concurrency: 1,
+            clock: None,
+            environment: Vec::new(),
+            host_environment: Vec::new(),
+        }
+    }
+
+    /// Adds a listener with the filter under `policy`.
+    pub fn policy(self, name: &str, policy: &Value) -> Self {
+        self.listener(name, Some(policy.to_string()), Form::Text)
+    }
+
+    /// The same, configured as a `Struct`.
+    pub fn policy_struct(self, name: &str, policy: &Value) -> Self {
+        self.listener(name, Some(policy.to_string()), Form::Struct)
+    }
+
+    /// Adds a listener whose policy is this text, right or wrong.
+    pub fn policy_text(self, name: &str, policy: &str) -> Self {
+        self.listener(name, Some(policy.to_owned()), Form::Text)
+    }
+
+    /// Adds a listener without the filter.
+    pub fn bare(self, name: &str) -> Self {
+        self.listener(name, None, Form::Text)
+    }
+
+    fn listener(mut self, name: &str, policy: Option<String>, form: Form) -> Self {
+        self.listeners.push(Listener { name: name.to_owned(), policy, form });
+        self
+    }
+
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// Turns Envoy's own path normalisation on.
+    pub fn normalize(mut self) -> Self {
+        self.normalize = true;
+        self
+    }
+
+    /// Has Envoy log all that the module does.
+    pub fn trace(mut self) -> Self {
+        self.trace = true;
+        self
+    }
+
+    pub fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
+    /// Stops Envoy's wall clock at `seconds` since 1970.
+    pub fn clock(mut self, seconds: i64) -> Self {
+        self.clock = Some(seconds);
+        self
+    }
+
+    /// Gives the module an environment variable in the configuration.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Gives Envoy an environment variable and lets the module see it.
+    pub fn host_env(mut self, name: &str, value: &str) -> Self {
+        self.host_environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until it serves.
+    #[track_caller]
+    pub fn start(self) -> Proxy {
+        self.launch().unwrap_or_else(|log| panic!("Envoy did not start:\n{}", tail(&log)))
+    }
+
+    /// The same, giving back Envoy's log when it refuses to start.
+    pub fn launch(self) -> Result<Proxy, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let module = self.listeners.iter().any(|listener| listener.policy.is_some()).then(paths::module);
+        let mut proxy = Proxy { child: None, folder, module, admin: "127.0.0.1:0".parse().unwrap(), setup: self };
+        proxy.write_config();
+        proxy.child = Some(proxy.spawn());
+        proxy.await_ready()?;
+        Ok(proxy)
+    }
+}
+
+/// A running Envoy.
+pub struct Proxy {
+    child: Option<Child>,
+    folder: TempDir,
+    module: Option<PathBuf>,
+    admin: SocketAddr,
+    setup: Setup,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may be gone already; either way nothing is left to do.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the end of Envoy's log ---\n{}", tail(&self.log()));
+        }
+    }
+}
+
+impl Proxy {
+    /// Where `listener` accepts connections.
+    #[track_caller]
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        self.find_address(listener).unwrap_or_else(|| panic!("no listener `{listener}`"))
+    }
+
+    /// The same, `None` while there is no such listener.
+    pub fn find_address(&self, listener: &str) -> Option<SocketAddr> {
+        let answer = self.admin("GET", "/listeners?format=json").json();
+        let statuses = answer["listener_statuses"].as_array()?;
+        let status = statuses.iter().find(|status| status["name"] == listener)?;
+        let socket = &status["local_address"]["socket_address"];
+        format!("{}:{}", socket["address"].as_str()?, socket["port_value"]).parse().ok()
+    }
+
+    pub fn client(&self, listener: &str) -> Client {
+        Client::new(self.address(listener))
+    }
+
+    /// The audit records of `listener`, from its first request on.
+    pub fn audit(&self, listener: &str) -> Audit {
+        Audit::follow(self.shape().access_log(listener))
+    }
+
+    pub fn admin(&self, method: &str, target: &str) -> Response {
+        fetch(self.admin, &Request::new(method, target))
+    }
+
+    /// Envoy's Prometheus page: every sample by its name and labels.
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let page = self.admin("GET", "/stats/prometheus").text();
+        page.lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect()
+    }
+
+    /// The sum of all samples whose name, without labels, is `name`; 0 when there is none.
+    pub fn metric(&self, name: &str) -> f64 {
+        let named = |sample: &str| sample.split('{').next() == Some(name);
+        self.metrics().iter().filter(|(sample, _)| named(sample)).map(|(_, value)| value).sum()
+    }
+
+    /// Envoy's own counters and gauges, under the dotted names of `/stats`.
+    pub fn stats(&self) -> BTreeMap<String, u64> {
+        let page = self.admin("GET", "/stats").text();
+        page.lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect()
+    }
+
+    /// Every virtual machine that failed or was made anew: all 0 on a healthy proxy.
+    pub fn vm_failures(&self) -> BTreeMap<String, u64> {
+        let mut stats = self.stats();
+        stats.retain(|name, _| name.starts_with("wasm.") && name.contains("vm_reload"));
+        assert!(!stats.is_empty(), "Envoy counts no reloads: the check would prove nothing");
+        stats.retain(|_, count| *count > 0);
+        stats
+    }
+
+    /// All that Envoy has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
+    }
+
+    /// Every file the proxy wrote while serving: its log and its access logs.
+    pub fn written(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = vec![self.log_path()];
+        files.extend(self.setup.listeners.iter().map(|listener| self.shape().access_log(&listener.name)));
+        files.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap_or_default())).collect()
+    }
+
+    /// Puts another policy in the place of `listener`'s, the way `Delivery` says. Envoy
+    /// takes it in its own time: await what tells that it did.
+    pub fn replace_policy(&mut self, listener: &str, policy: &str) {
+        let place = self.setup.listeners.iter_mut().find(|found| found.name == listener);
+        place.expect("no such listener").policy = Some(policy.to_owned());
+        self.write_dynamic();
+    }
+
+    fn shape(&self) -> Shape<'_> {
+        Shape {
+            folder: self.folder.path(),
+            module: self.module.as_deref(),
+            upstream: self.setup.upstream,
+            delivery: self.setup.delivery,
+            normalize: self.setup.normalize,
+            environment: &self.setup.environment,
+            host_environment: &self.setup.host_environment,
+        }
+    }
+
+    fn write_config(&self) {
+        let bootstrap = self.shape().bootstrap(&self.setup.listeners);
+        std::fs::write(self.bootstrap_path(), bootstrap.to_string()).unwrap();
+        self.write_dynamic();
+    }
+
+    fn write_dynamic(&self) {
+        let shape = self.shape();
+        match self.setup.delivery {
+            Delivery::Static => {}
+            Delivery::Lds => self.move_in(&shape.lds_path(), &shape.lds(&self.setup.listeners)),
+            Delivery::Ecds => {
+                for listener in &self.setup.listeners {
+                    self.move_in(&shape.ecds_path(listener), &shape.ecds(listener));
+                }
+            }
+        }
+    }
+
+    /// Renames a whole new file over the old one: Envoy sees one or the other.
+    fn move_in(&self, path: &std::path::Path, value: &Value) {
+        let new = path.with_extension("new");
+        std::fs::write(&new, value.to_string()).unwrap();
+        std::fs::rename(new, path).unwrap();
+    }
+
+    fn spawn(&self) -> Child {
+        let log = File::create(self.log_path()).unwrap();
+        let mut command = Command::new(paths::envoy());
+        command
+            .arg("--config-path")
+            .arg(self.bootstrap_path())
+            .arg("--admin-address-path")
+            .arg(self.admin_path())
+            .args(["--concurrency", &self.setup.concurrency.to_string()])
+            .args(["--disable-hot-restart", "--file-flush-interval-msec", "5", "--log-level", "info"])
+            .envs(self.setup.host_environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        if self.setup.trace {
+            command.args(["--component-log-level", "wasm:trace"]);
+        }
+        if let Some(seconds) = self.setup.clock {
+            super::clock::stop(&mut command, self.folder.path(), seconds);
+        }
+        command.spawn().unwrap_or_else(|error| panic!("{}: {error}", paths::envoy().display()))
+    }
+
+    fn await_ready(&mut self) -> Result<(), String> {
+        let answer = eventually("Envoy's readiness", || {
+            if self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some()) {
+                return Some(Err(self.log()));
+            }
+            let address = std::fs::read_to_string(self.admin_path()).ok()?.parse().ok()?;
+            let ready = Client::new(address).try_send(&Request::get("/ready")).ok()?;
+            (ready.status == 200).then_some(Ok(address))
+        });
+        self.admin = answer?;
+        Ok(())
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("envoy.log")
+    }
+
+    fn admin_path(&self) -> PathBuf {
+        self.folder.path().join("admin.txt")
+    }
+
+    fn bootstrap_path(&self) -> PathBuf {
+        self.folder.path().join("bootstrap.json")
+    }
+}
+
+/// The last lines that are not Envoy's talk of itself.
+fn tail(log: &str) -> String {
+    let lines: Vec<_> = log.lines().filter(|line| !line.contains("][info]") || line.contains("[wasm]")).collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}

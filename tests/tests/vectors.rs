@@ -1,0 +1,9 @@
+//! The public suites through the whole thing: their requests, a real Envoy, our module.
+
+mod browser;
+mod cors;
+mod cors_policies;
+mod istio;
+mod jwt_negative;
+mod networks;
+mod paths;
