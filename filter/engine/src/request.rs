@@ -184,8 +184,8 @@ impl<'a> RequestHead<'a> {
         let query = query.map(parse_query_text).transpose()?;
         let path = NormalizedPath::parse(raw_path).map_err(|_| DenyReason::PathMalformed)?;
         let host = single.authority.one().or(single.host.one()).unwrap_or_default();
-        let host = std::str::from_utf8(host).map_err(|_| DenyReason::RequestMalformed)?;
-        Ok(Self { envelope, path, query, host: host_name(host) })
+        let host = std::str::from_utf8(host).ok().and_then(host_name).ok_or(DenyReason::RequestMalformed)?;
+        Ok(Self { envelope, path, query, host })
     }
 
     /// Whether this is a CORS preflight: OPTIONS with `Origin` and a non-empty `Access-Control-Request-Method`
@@ -272,18 +272,31 @@ fn parse_query_text(query: &[u8]) -> Result<&str, DenyReason> {
     std::str::from_utf8(query).ok().filter(|_| visible).ok_or(DenyReason::RequestMalformed)
 }
 
-/// The host of an authority in lower case, without its port and trailing dot.
-fn host_name(authority: &str) -> Cow<'_, str> {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
+/// The host of an authority in lower case, without its port and final dot. `None` where it is not `host` or `host:port`
+/// (RFC 9110 section 7.2): another reader may find a host in it that the routes did not see.
+fn host_name(authority: &str) -> Option<Cow<'_, str>> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => authority.split_at_checked(rest.find(']')?.checked_add(2)?)?,
+        None => authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?,
     };
+    if !port.is_empty() && !port.strip_prefix(':')?.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let host = host.strip_suffix('.').unwrap_or(host);
-    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    let is_address =
+        host.starts_with('[') && host.bytes().all(|byte| byte.is_ascii_hexdigit() || b"[]:.".contains(&byte));
+    let is_name = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~'))
+    };
+    if !is_address && !host.is_empty() && !host.split('.').all(is_name) {
+        return None;
+    }
+    Some(if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(host.to_ascii_lowercase())
     } else {
         Cow::Borrowed(host)
-    }
+    })
 }
 
 /// Whether a server may take one header name for another: CGI and its heirs make `_` of `-` (RFC 3875 section 4.1.18),

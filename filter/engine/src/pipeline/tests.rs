@@ -60,6 +60,13 @@ fn answers_are_those_of_the_contract() {
         (Request::get("/../etc"), 400, "path_malformed", None, "above the root"),
         (Request::get("/a%zz"), 400, "path_malformed", None, "no escape"),
         (Request::get("/a?b=\u{e9}"), 400, "request_malformed", None, "a query that is not ASCII"),
+        (
+            Request::get("/open").without(":authority").with(":authority", "user@api.example.com"),
+            400,
+            "request_malformed",
+            None,
+            "a host that is none",
+        ),
         (Request::get("/open").without(":method"), 400, "request_malformed", None, "no method"),
         (Request::get("/open").without(":path"), 400, "request_malformed", None, "no path"),
         (
