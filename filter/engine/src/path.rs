@@ -81,7 +81,7 @@ fn unescape(raw: &[u8]) -> Result<String, MalformedPath> {
             b'%' => {
                 let (high, low) = (bytes.next().and_then(hex), bytes.next().and_then(hex));
                 let value = high.zip(low).map(|(high, low)| high << 4 | low).ok_or(MalformedPath)?;
-                if value.is_ascii_control() || matches!(value, b'/' | b'\\' | b';') {
+                if matches!(value, b'/' | b'\\' | b';') {
                     return Err(MalformedPath);
                 }
                 if !is_unreserved(value) {
@@ -100,7 +100,8 @@ fn unescape(raw: &[u8]) -> Result<String, MalformedPath> {
     }
     let decodes_again =
         decoded.windows(3).any(|window| matches!(window, [b'%', high, low] if hex(high).and(hex(low)).is_some()));
-    if decodes_again || std::str::from_utf8(&decoded).is_err() {
+    let is_text = std::str::from_utf8(&decoded).is_ok_and(|text| !text.chars().any(char::is_control));
+    if decodes_again || !is_text {
         return Err(MalformedPath);
     }
     Ok(out)

@@ -33,6 +33,8 @@ fn normalises_or_refuses() {
         ("/a%3Bb", None, "an escaped parameter"),
         ("/a%00", None, "NUL"),
         ("/a%0a", None, "a control character"),
+        ("/a%7f", None, "DEL"),
+        ("/a%c2%85", None, "a control character beyond ASCII"),
         ("/a%252e", None, "a double escape"),
         ("/a%25", Some("/a%25"), "an escaped percent sign"),
         ("/a%25%32e", None, "a double escape in pieces"),
