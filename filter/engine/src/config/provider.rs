@@ -294,7 +294,7 @@ fn decode_secret(value: &Secret, encoding: Encoding) -> Option<Secret> {
 fn places(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Vec<Place> {
     let found_before = findings.errors.len();
     let headers = fields.read("from_headers", findings, |node, path, findings| list(node, path, findings, from_header));
-    let bearer = || vec![Place::Header { name: "authorization".into(), value_prefix: "Bearer ".into() }];
+    let bearer = || vec![Place::Header { name: "authorization".into(), value_prefix: "bearer ".into() }];
     let mut places = headers.unwrap_or_else(bearer);
     let cookies = fields.read("from_cookies", findings, |node, path, findings| list(node, path, findings, owned));
     places.extend(cookies.unwrap_or_default().into_iter().map(Place::Cookie));
@@ -317,7 +317,10 @@ fn from_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     let name = name.and_then(|node| header_name(node, &path.field("name"), findings));
     let value_prefix = fields.read("value_prefix", findings, owned).unwrap_or_default();
     fields.finish(findings);
-    Some(Place::Header { name: name?, value_prefix })
+    // One spelling, so that two providers that take the same tokens have one place: schemes are in any case.
+    let scheme = value_prefix.trim_end_matches(' ');
+    let separator = if scheme.len() < value_prefix.len() { " " } else { "" };
+    Some(Place::Header { name: name?, value_prefix: format!("{}{separator}", scheme.to_ascii_lowercase()) })
 }
 
 fn claim_to_headers(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(ClaimPath, Text)>> {

@@ -1086,7 +1086,7 @@ fn defaults_are_the_contracts() {
     assert!(!provider.forward, "forward: false");
     assert_eq!(
         policy.sources.0.iter().map(|source| source.place.clone()).collect::<Vec<_>>(),
-        [Place::Header { name: "authorization".into(), value_prefix: "Bearer ".into() }],
+        [Place::Header { name: "authorization".into(), value_prefix: "bearer ".into() }],
         "from_headers, and nothing else"
     );
     let cors = policy.response.cors.as_ref().unwrap();

@@ -344,6 +344,20 @@ fn the_issuer_picks_among_providers() {
 }
 
 #[test]
+fn one_scheme_in_two_spellings_is_one_place() {
+    for prefix in ["bearer ", "BEARER ", "Bearer  "] {
+        let places = json!([{"name": "Authorization", "value_prefix": prefix}]);
+        let other = amended(provider(), json!({"name": "other", "issuer": "https://b.test", "from_headers": places}));
+        let policy = policy(&amended(with_routes(routes()), json!({"providers": [provider(), other]})));
+        assert_eq!(
+            Request::get("/me").role("viewer").decide(&policy).outcome(),
+            ("allow", "authenticated"),
+            "{prefix}"
+        );
+    }
+}
+
+#[test]
 fn an_issuer_that_no_provider_has_is_refused_where_all_name_one() {
     let second = amended(provider(), json!({"name": "other", "issuer": "https://b.test"}));
     let first = amended(provider(), json!({"issuer": "https://a.test"}));
