@@ -24,7 +24,7 @@ use crate::headers::SecurityHeaders;
 use crate::pipeline::short_digest;
 use crate::policy::Policy;
 use crate::response::ResponseRules;
-use crate::route::{Route, RouteTable};
+use crate::route::{HostPattern, Route, RouteTable, Segment};
 use crate::secret::SecretSource;
 use crate::token::{Place, Provider, Sources, TokenSource};
 
@@ -103,6 +103,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     check_provider_names(providers.iter().map(|(provider, at, _)| (provider.name.as_str(), *at)), findings);
     let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) =
         providers.into_iter().map(|(provider, _, places)| (provider, places)).unzip();
+    let sources = sources(places);
     let roles = roles.unwrap_or_default();
     let routes = routes?;
     check_routes(&routes, findings);
@@ -113,15 +114,18 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let defaults = ResponseDefaults { cors, security, hide_upstream_5xx };
     let response = Rc::new(ResponseRules::new(defaults.cors.clone(), &defaults.security, defaults.hide_upstream_5xx));
     let known_roles = known_roles(&roles, &routes);
+    let places: Vec<(usize, Option<u32>)> = routes.iter().map(|raw| (raw.index, raw.line)).collect();
     let routes = routes.into_iter().map(|raw| compile_route(raw, &defaults, &response)).collect();
+    let routes = RouteTable::new(routes);
+    warn_of_open_roots(&routes, &places, findings);
     Some(Policy {
         dry_run,
         identity_headers: stripped,
-        sources: sources(places),
+        sources,
         providers,
         known_roles,
         roles,
-        routes: RouteTable::new(routes),
+        routes,
         response,
         audit_level,
         sinks,
@@ -321,6 +325,35 @@ fn check_overlap<'r>(
                 );
                 return;
             }
+        }
+    }
+}
+
+/// `/admin/{*rest}` takes neither `/admin` nor `/admin/`. Where a public route does, somebody has forgotten them.
+fn warn_of_open_roots(table: &RouteTable, places: &[(usize, Option<u32>)], findings: &mut Findings) {
+    let root = Path::Root.field("routes");
+    for (route, (index, line)) in table.routes().iter().zip(places) {
+        let Some((Segment::Rest(_), above)) = route.path.segments.split_last() else { continue };
+        if route.requirement == Requirement::Public || above.is_empty() {
+            continue;
+        }
+        let above: String = above
+            .iter()
+            .map(|segment| match segment {
+                Segment::Literal(text) => format!("/{text}"),
+                Segment::Param(_) | Segment::Rest(_) => "/~".into(),
+            })
+            .collect();
+        let method = route.methods.first().map_or("GET", String::as_str);
+        let host = route.hosts.iter().find_map(HostPattern::exact).unwrap_or_default();
+        let open = [above.clone(), format!("{above}/")].into_iter().find_map(|path| {
+            let found = table.find(&path, host, method)?.route;
+            (found.requirement == Requirement::Public).then(|| (path.clone(), found.name.clone()))
+        });
+        if let Some((path, name)) = open {
+            let message = format!("`{path}` is not part of it, and the public route `{name}` lets everybody in there");
+            let remedy = "add a route for it, or for the path with and without its slash";
+            findings.warn(&root.index(*index).field("match").field("path"), *line, message, remedy);
         }
     }
 }

@@ -56,6 +56,13 @@ pub(crate) enum HostPattern {
 }
 
 impl HostPattern {
+    pub(crate) fn exact(&self) -> Option<&str> {
+        match self {
+            Self::Exact(exact) => Some(exact),
+            Self::Suffix(_) => None,
+        }
+    }
+
     fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == host,

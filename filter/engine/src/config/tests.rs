@@ -888,6 +888,36 @@ fn what_is_worth_a_look_is_a_warning() {
 }
 
 #[test]
+fn a_rest_whose_root_is_open_is_worth_a_look() {
+    let with_catch_all = |access: &str, more: &[&str]| {
+        let mut routes = vec![
+            json!({"name": "site", "match": {"path": "/{*all}"}, "access": access}),
+            json!({"name": "admin", "match": {"path": "/t/{id}/admin/{*rest}"}, "access": "roles", "roles": ["admin"]}),
+        ];
+        routes.extend(more.iter().enumerate().map(
+            |(index, path)| json!({"name": format!("more{index}"), "match": {"path": path}, "access": "authenticated"}),
+        ));
+        policy(&with_routes(routes.into()))
+    };
+    for (access, more, warned, message) in [
+        ("public", vec![], Some("`/t/~/admin` is not part of it, and the public route `site`"), "both forgotten"),
+        ("public", vec!["/t/{id}/admin"], Some("`/t/~/admin/` is not part of it"), "one forgotten"),
+        ("public", vec!["/t/{id}/admin", "/t/{id}/admin/"], None, "neither"),
+        ("authenticated", vec![], None, "no public route"),
+    ] {
+        let policy = with_catch_all(access, &more);
+        match (policy.warnings(), warned) {
+            ([], None) => {}
+            ([warning], Some(part)) => {
+                assert!(warning.message.contains(part), "{message}: {warning}");
+                assert_eq!(warning.path, "routes[1].match.path", "{message}");
+            }
+            (warnings, _) => panic!("{message}: {warnings:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_key_whose_secret_is_elsewhere_verifies_nothing() {
     let policy = policy(&with(&[("/providers/0/keys/0/secret/env", json!("ELSEWHERE"))]));
     let verdict = Request::get("/admin/x").role("admin").decide(&policy);
