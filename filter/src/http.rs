@@ -40,6 +40,7 @@ impl Http {
     /// What the engine cannot foresee: the host refuses a call. Never a pass.
     fn fail(&mut self, what: &str, status: proxy_wasm::types::Status) -> Action {
         log::error!("{what}: {status:?}");
+        self.record = self.record.take().map(AuditRecord::failed);
         self.reply(&failure_reply(500))
     }
 }

@@ -180,6 +180,9 @@ def listener(kind, port, filters, log):
     route = {"name": "all", "match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "ok"}}}
     host = {"name": "all", "domains": ["*"], "routes": [route]}
     if kind in ("native", "cached"):
+        # Envoy's cors filter passes over direct responses; preflights go to a route, which it answers before.
+        host["routes"].insert(0, {"name": "preflight", "route": {"cluster": "nowhere"}, "match": {
+            "prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "OPTIONS"}}]}})
         host["typed_per_filter_config"] = {"envoy.filters.http.cors": any_type(
             "envoy.extensions.filters.http.cors.v3.CorsPolicy",
             allow_origin_string_match=[{"exact": origin} for origin in CORS["allow_origins"]],
@@ -213,8 +216,11 @@ class Envoy:
                    "native": lambda: native(routes, False), "cached": lambda: native(routes, True)}
         bootstrap = {
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin}}},
-            "static_resources": {"listeners": [
-                listener(kind, self.ports[kind], filters[kind](), folder / f"{kind}.log") for kind in kinds]},
+            "static_resources": {
+                "listeners": [
+                    listener(kind, self.ports[kind], filters[kind](), folder / f"{kind}.log") for kind in kinds],
+                "clusters": [{"name": "nowhere", "connect_timeout": "1s"}],
+            },
         }
         config = folder / "envoy.json"
         config.write_text(json.dumps(bootstrap))

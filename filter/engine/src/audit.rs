@@ -1,8 +1,9 @@
 //! The audit record: one line a request, made of named fields and nothing else.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 
-use crate::decision::Decision;
+use crate::decision::{Decision, DenyReason};
 use crate::request::{Action, Envelope};
 use crate::session::RecordedIdentity;
 use crate::time::UnixTime;
@@ -41,6 +42,9 @@ impl AuditLevel {
 #[derive(Clone, Debug)]
 pub struct AuditRecord {
     line: String,
+    /// Where event, action, decision and reason stand.
+    outcome: Range<usize>,
+    action: &'static str,
     /// Where the status goes.
     status_at: usize,
 }
@@ -67,10 +71,8 @@ impl AuditRecord {
         let identity = fields.identity;
         let mut line = Line(String::with_capacity(640));
         line.word(r#"{"timestamp":""#, &fields.timestamp.rfc3339());
-        line.word(r#","event":""#, decision.event().as_str());
-        line.word(r#","action":""#, action(decision, fields.envelope));
-        line.word(r#","decision":""#, decision.as_str());
-        line.word(r#","reason":""#, decision.reason());
+        let action = action(decision, fields.envelope);
+        let outcome = line.outcome(decision, action);
         line.optional(r#","route":""#, fields.route);
         line.optional(r#","user_id":""#, identity.and_then(|identity| identity.user_id.as_deref()));
         line.optional(r#","role":""#, fields.role);
@@ -95,7 +97,19 @@ impl AuditRecord {
         }
         line.word(r#","policy":""#, fields.policy);
         line.0.push('}');
-        Self { line: line.0, status_at }
+        Self { line: line.0, outcome, action, status_at }
+    }
+
+    /// The same record, of a request that was refused in the end because the host failed.
+    #[must_use]
+    pub fn failed(mut self) -> Self {
+        let mut instead = Line(String::new());
+        instead.outcome(Decision::Deny(DenyReason::InternalError), self.action);
+        let behind = self.status_at.saturating_sub(self.outcome.end);
+        self.line.replace_range(self.outcome.clone(), &instead.0);
+        self.outcome.end = self.outcome.start.saturating_add(instead.0.len());
+        self.status_at = self.outcome.end.saturating_add(behind);
+        self
     }
 
     /// The line, without a line break. `status` is absent where there was no response.
@@ -131,6 +145,16 @@ impl Line {
         self.0.push_str(member);
         self.0.push_str(word);
         self.0.push('"');
+    }
+
+    /// Writes what was decided, and says where.
+    fn outcome(&mut self, decision: Decision, action: &str) -> Range<usize> {
+        let start = self.0.len();
+        self.word(r#","event":""#, decision.event().as_str());
+        self.word(r#","action":""#, action);
+        self.word(r#","decision":""#, decision.as_str());
+        self.word(r#","reason":""#, decision.reason());
+        start..self.0.len()
     }
 
     fn optional(&mut self, member: &str, word: Option<&str>) {

@@ -213,3 +213,19 @@ fn subjects_are_masked() {
     assert_eq!(mask(&"a".repeat(129)).0, "[masked]");
     assert_eq!(mask(&"é".repeat(128)).0, "é".repeat(128), "characters, not bytes");
 }
+
+#[test]
+fn a_request_that_the_host_failed_is_recorded_as_refused() {
+    let policy = standard();
+    let request = Request::new("PUT", "/users/alice/docs/x").bearer(json!({"sub": "alice", "role": "editor"}));
+    let record = request.decide(&policy).audit.unwrap();
+    assert_eq!(
+        record.failed().line(Some(500)).replace(policy.digest(), "DIGEST"),
+        concat!(
+            r#"{"timestamp":"2025-06-15T15:06:40.000Z","event":"authorization","action":"write","decision":"deny","#,
+            r#""reason":"internal_error","route":"users.docs","user_id":"alice","role":"editor","#,
+            r#""ip_address":"203.0.113.9","method":"PUT","path":"/users/{owner}/docs/{*rest}","status":500,"#,
+            r#""provider":"local","kid":"k1","policy":"DIGEST"}"#,
+        )
+    );
+}
