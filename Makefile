@@ -67,7 +67,8 @@ build: toolchain ## dist/portcullis.wasm, the filter, and dist/portcullis, the c
 	@mkdir -p dist
 	$(CARGO) build --locked --profile wasm -p portcullis-filter --target wasm32-wasip1
 	$(CARGO) build --locked --release -p portcullis-tools
-	@$(call install,target/wasm32-wasip1/wasm/portcullis.wasm,dist/portcullis.wasm)
+	@$(PYTHON3) filter/prune_exports.py target/wasm32-wasip1/wasm/portcullis.wasm target/wasm32-wasip1/wasm/pruned.wasm
+	@$(call install,target/wasm32-wasip1/wasm/pruned.wasm,dist/portcullis.wasm)
 	@$(call install,target/release/portcullis,dist/portcullis)
 
 ##@ Test

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::UNIX_EPOCH;
 
-use portcullis_engine::{Facts, HeaderEdit, LocalReply, Secret, SecretLookup, UnixTime, parse_peer};
+use portcullis_engine::{Facts, HeaderEdit, Headers, LocalReply, Secret, SecretLookup, UnixTime, parse_peer};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
 
@@ -47,16 +47,22 @@ pub(crate) fn response_headers() -> Result<Vec<(String, Vec<u8>)>, Status> {
     hostcalls::get_map_bytes(MapType::HttpResponseHeaders)
 }
 
-pub(crate) fn edit_request(edits: &[HeaderEdit]) -> Result<(), Status> {
-    edits.iter().try_for_each(|edit| apply(MapType::HttpRequestHeaders, edit))
+/// Edits the request's headers, of which `known` were just read.
+pub(crate) fn edit_request(known: &Headers, edits: &[HeaderEdit]) -> Result<(), Status> {
+    edits.iter().try_for_each(|edit| apply(MapType::HttpRequestHeaders, known, edit))
 }
 
-pub(crate) fn edit_response(edits: &[HeaderEdit]) -> Result<(), Status> {
-    edits.iter().try_for_each(|edit| apply(MapType::HttpResponseHeaders, edit))
+/// Edits the response's headers, of which `known` were just read.
+pub(crate) fn edit_response(known: &Headers, edits: &[HeaderEdit]) -> Result<(), Status> {
+    edits.iter().try_for_each(|edit| apply(MapType::HttpResponseHeaders, known, edit))
 }
 
-fn apply(map: MapType, edit: &HeaderEdit) -> Result<(), Status> {
+fn apply(map: MapType, known: &Headers, edit: &HeaderEdit) -> Result<(), Status> {
     match edit {
+        // A header that is not there needs no replacing, which is dearer.
+        HeaderEdit::Set(name, value) if !known.iter().any(|(known, _)| **known == **name) => {
+            hostcalls::add_map_value(map, name, value)
+        }
         HeaderEdit::Set(name, value) => hostcalls::set_map_value(map, name, Some(value)),
         HeaderEdit::Append(name, value) => hostcalls::add_map_value(map, name, value),
         HeaderEdit::Remove(name) => hostcalls::remove_map_value(map, name),

@@ -63,7 +63,7 @@ impl HttpContext for Http {
         self.record = verdict.audit;
         match verdict.action {
             RequestAction::Reply(reply) => self.reply(&reply),
-            RequestAction::Continue(edits) => match host::edit_request(&edits) {
+            RequestAction::Continue(edits) => match host::edit_request(&headers, &edits) {
                 Ok(()) => Action::Continue,
                 Err(status) => self.fail("cannot edit the request's headers", status),
             },
@@ -83,7 +83,7 @@ impl HttpContext for Http {
         if let Some(reply) = self.status.and_then(|status| plan.hide_upstream_error(status, &headers)) {
             return self.reply(&reply);
         }
-        match host::edit_response(&plan.edits(&headers)) {
+        match host::edit_response(&headers, &plan.edits(&headers)) {
             Ok(()) => Action::Continue,
             Err(status) => self.fail("cannot edit the response's headers", status),
         }
