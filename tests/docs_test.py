@@ -81,6 +81,33 @@ class Pages(unittest.TestCase):
                     self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
+    def test_every_reason_is_explained(self) -> None:
+        source = (ROOT / "filter" / "engine" / "src" / "decision.rs").read_text()
+        page = (ROOT / "docs" / "audit.md").read_text()
+        _, _, reasons = page.partition("## Reasons")
+        known = re.findall(r'^\s+[A-Z]\w+ = "(\w+)",$', source, re.MULTILINE)
+        explained = re.findall(r"^\| `(\w+)` \|", reasons, re.MULTILINE)
+        self.assertEqual(explained, known, "docs/audit.md lists the reasons of decision.rs in their order")
+
+    def test_every_field_is_explained(self) -> None:
+        page = (ROOT / "docs" / "policy.md").read_text()
+        printed = subprocess.run([COMMAND, "policy", "schema"], capture_output=True, text=True, check=True).stdout
+        for field in sorted(fields(json.loads(printed))):
+            with self.subTest(field=field):
+                self.assertRegex(page, rf"\b{field}\b")
+
+
+def fields(schema: object) -> set[str]:
+    """The name of every property in a JSON Schema."""
+    if isinstance(schema, list):
+        return set().union(*map(fields, schema))
+    if not isinstance(schema, dict):
+        return set()
+    properties = schema.get("properties")
+    own = set(properties) if isinstance(properties, dict) else set()
+    return own.union(*map(fields, schema.values()))
+
+
 class Configuration(unittest.TestCase):
     def envoy_accepts(self, config: pathlib.Path) -> None:
         done = subprocess.run(
