@@ -9,6 +9,7 @@ mod dry_run;
 mod errors;
 mod example;
 mod headers;
+mod hostcalls;
 mod loading;
 mod metrics;
 mod robustness;
