@@ -208,6 +208,14 @@ pub struct VerifyArgs {
         conflicts_with_all = ["policy", "signature_only"]
     )]
     pub clock_skew: Duration,
+    /// How long a token may be.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 16_384,
+        conflicts_with_all = ["policy", "signature_only"]
+    )]
+    pub max_token_bytes: usize,
     /// Accept a token without `exp`.
     #[arg(long, conflicts_with_all = ["policy", "signature_only"])]
     pub allow_missing_exp: bool,

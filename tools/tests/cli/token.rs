@@ -175,6 +175,14 @@ fn verify_prints_claims_or_the_reason() {
     let printed: Value = serde_json::from_str(&bad.stdout).unwrap();
     assert_eq!((bad.code, &printed["valid"], &printed["reason"]), (1, &false.into(), &"token_expired".into()));
     assert_eq!(run_with(VERIFY.iter().chain(&["--at", "1750001800", "--clock-skew", "1s"]), &token).code, 0);
+    let limit = token.len().to_string();
+    for (limit, code, printed) in [(limit.as_str(), 0, "{"), ("64", 1, "token_too_large")] {
+        let limited = run_with(VERIFY.iter().chain(&["--at", "1750000001", "--max-token-bytes", limit]), &token);
+        assert_eq!(limited.code, code, "{limit}");
+        assert!(limited.stdout.starts_with(printed), "{limited:?}");
+    }
+    let overlong = format!("{token}{}", "A".repeat(16_384));
+    assert_eq!(run_with(VERIFY.iter().chain(&["--at", "1750000001"]), &overlong).stdout, "token_too_large\n");
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub fn run(args: &TokenVerifyArgs, terminal: &mut Terminal) -> Result<Exit, Fail
             require_expiration: !args.allow_missing_exp,
             max_lifetime: None,
         },
-        max_token_bytes: usize::MAX,
+        max_token_bytes: args.max_token_bytes,
     };
     match verifier.verify(&token, now) {
         Ok(verified) => {
