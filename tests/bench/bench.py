@@ -72,43 +72,66 @@ def check_same_work(envoy):
             raise SystemExit(f"{kind}: the preflight was not answered; the work is not the same")
 
 
-def wrk_script(folder, method, headers, tokens=None):
-    """A script for wrk: fixed headers, or a fresh token with every request."""
-    lines = [f'wrk.method = "{method}"']
-    lines += [f'wrk.headers["{name}"] = [[{value}]]' for name, value in headers.items()]
-    if tokens:
-        lines += [
-            "local tokens = {}",
-            f'for line in io.lines("{tokens}") do tokens[#tokens + 1] = line end',
-            "local at = 0",
-            "request = function()",
-            "  at = at % #tokens + 1",
-            '  wrk.headers["authorization"] = "Bearer " .. tokens[at]',
-            "  return wrk.format()",
-            "end",
-        ]
-    script = folder / "request.lua"
-    script.write_text("\n".join(lines) + "\n")
-    return script
+class Requests:
+    """What wrk sends: fixed headers, or a token that no earlier run of wrk has sent either."""
+
+    def __init__(self, folder, method, headers, tokens=None):
+        self.path = folder / "request.lua"
+        self.lines = [f'wrk.method = "{method}"']
+        self.lines += [f'wrk.headers["{name}"] = [[{value}]]' for name, value in headers.items()]
+        self.tokens = tokens
+        self.sent = 0
+
+    def script(self):
+        lines = list(self.lines)
+        if self.tokens:
+            # One token a line, all of one length: the next one to send is at a known place in the file.
+            width = len(self.tokens.open().readline())
+            lines += [
+                f'local file = io.open("{self.tokens}")',
+                f'file:seek("set", {self.sent * width})',
+                "request = function()",
+                '  local token = file:read("*l")',
+                '  if not token then error("no tokens left") end',
+                '  wrk.headers["authorization"] = "Bearer " .. token',
+                "  return wrk.format()",
+                "end",
+            ]
+        self.path.write_text("\n".join(lines) + "\n")
+        return self.path
+
+    def drive(self, port, seconds):
+        command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(self.script()), f"http://127.0.0.1:{port}{PATH}"]
+        run = subprocess.run(command, capture_output=True, text=True)
+        counted = re.search(r"(\d+) requests in", run.stdout)
+        if run.returncode or not counted or "no tokens left" in run.stderr or "Non-2xx" in run.stdout and self.tokens:
+            raise SystemExit(f"wrk did not do its work:\n{run.stdout}{run.stderr}")
+        requests = int(counted.group(1))
+        # Some more than were counted had been sent when it stopped: one a connection, and one for wrk's own start.
+        self.sent += requests + 32
+        return requests
 
 
-def drive(port, script, seconds):
-    command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{port}{PATH}"]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return int(re.search(r"(\d+) requests in", output).group(1))
-
-
-def measure(envoy, kinds, script, rounds, seconds):
+def measure(envoy, kinds, work, rounds, seconds):
     """Microseconds of CPU a request, per listener and round, the listeners taking turns."""
     for kind in kinds:
-        drive(envoy.ports[kind], script, 1)
+        work.drive(envoy.ports[kind], 1)
     figures = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind in kinds:
             before = envoy.cpu()
-            requests = drive(envoy.ports[kind], script, seconds)
+            requests = work.drive(envoy.ports[kind], seconds)
             figures[kind].append((envoy.cpu() - before) / requests * 1e6)
     return figures
+
+
+def check_all_new(envoy, known=0):
+    """No token of a cold run may have been in the cache; `known` look-ups found one before it began."""
+    hits = envoy.stat("wasmcustom.portcullis_token_cache_hit") - known
+    misses = envoy.stat("wasmcustom.portcullis_token_cache_miss")
+    if hits or not misses:
+        raise SystemExit(f"{hits} of {hits + misses} tokens had been seen before; the work is not cold")
+    return misses
 
 
 def ratio_rounds(figures, beside):
@@ -140,12 +163,12 @@ class Bench:
         return rig.Envoy(self.binary, self.module, self.folder / "envoy", routes, kinds)
 
     def run(self, envoy, method, headers, kinds=rig.LISTENERS, tokens=None):
-        script = wrk_script(self.folder, method, headers, tokens)
-        return measure(envoy, kinds, script, self.options.rounds, self.options.seconds)
+        work = Requests(self.folder, method, headers, tokens)
+        return measure(envoy, kinds, work, self.options.rounds, self.options.seconds)
 
     def tokens(self, count):
-        """A file of distinct tokens, more than a round asks for, so that none is seen twice in a while."""
-        path = self.folder / "tokens.txt"
+        """A file of distinct tokens of one length, none of which is sent twice."""
+        path = self.folder / f"tokens-{count}.txt"
         if not path.exists():
             say(f"minting {count:,} tokens")
             with open(path, "w") as out:
@@ -163,7 +186,9 @@ class Bench:
     def cold_hs256(self):
         with self.envoy() as envoy:
             check_same_work(envoy)
-            figures = self.run(envoy, "PUT", BROWSER, ["none", "ours", "native"], self.tokens(400_000))
+            known = envoy.stat("wasmcustom.portcullis_token_cache_hit")
+            figures = self.run(envoy, "PUT", BROWSER, ["none", "ours", "native"], self.tokens(1_500_000))
+            check_all_new(envoy, known)
         yield summary("cold-hs256", figures, "native", 0.6)
 
     def flood(self):
@@ -182,7 +207,7 @@ class Bench:
     def routes(self):
         """Ours at 10 and at 10,000 routes in one go, side by side; native as far as it goes in reasonable time."""
         headers = {**BROWSER, "authorization": f"Bearer {rig.token()}"}
-        script = wrk_script(self.folder, "PUT", headers)
+        work = Requests(self.folder, "PUT", headers)
         counts = [10, 100, 1000, 10_000]
         envoys = {}
         try:
@@ -194,7 +219,7 @@ class Bench:
                 for count, envoy in envoys.items():
                     for kind, values in figures[count].items():
                         before = envoy.cpu()
-                        requests = drive(envoy.ports[kind], script, self.options.seconds)
+                        requests = work.drive(envoy.ports[kind], self.options.seconds)
                         # The first turn warms up.
                         if turn:
                             values.append((envoy.cpu() - before) / requests * 1e6)
@@ -216,13 +241,12 @@ class Bench:
         """Resident memory after 1,000,000 distinct tokens over the same after 10,000."""
         with self.envoy(kinds=["ours"]) as envoy:
             sizes = {}
-            script = wrk_script(self.folder, "PUT", BROWSER, self.tokens(400_000))
-            sent = 0
+            work = Requests(self.folder, "PUT", BROWSER, self.tokens(1_500_000))
             for goal in (10_000, 1_000_000):
-                # Distinct tokens: the file goes round, but each of its tokens has left the cache long before it comes again.
-                while sent < goal:
-                    sent += drive(envoy.ports["ours"], script, 1)
+                while envoy.stat("wasmcustom.portcullis_token_cache_miss") < goal:
+                    work.drive(envoy.ports["ours"], 1)
                 sizes[goal] = envoy.resident()
+            check_all_new(envoy)
         grown = (sizes[1_000_000] - sizes[10_000]) / 1024 / 1024
         yield {"work": "memory", "unit": "MB more after 1,000,000 tokens", "value": round(grown, 2), "target": 2.0}
 

@@ -257,6 +257,12 @@ class Envoy:
                 pass
         return total / 1e9
 
+    def stat(self, name):
+        """A counter of Envoy's; 0 where it has none of this name."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/stats?filter=^{name}$", timeout=10) as answer:
+            line = answer.read().decode().strip()
+        return int(line.rsplit(": ", 1)[1]) if line else 0
+
     def resident(self):
         """Resident memory in bytes."""
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
