@@ -1,9 +1,13 @@
 //! Every hostcall there is. Bytes in, results out: the string calls of the SDK panic on values that are not UTF-8.
 
 use std::net::IpAddr;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
-use portcullis_engine::{Facts, HeaderEdit, Headers, LocalReply, Secret, SecretLookup, UnixTime, parse_peer};
+use portcullis_engine::token::{HostCrypto, SignatureCheck};
+use portcullis_engine::{
+    Facts, HeaderEdit, Headers, LocalReply, MAX_DOCUMENT_BYTES, RemoteJwks, Secret, SecretLookup, UnixTime, parse_peer,
+};
+use prost::Message as _;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
 
@@ -24,6 +28,41 @@ impl Facts for HostFacts {
     fn client(&self) -> Option<IpAddr> {
         let address = hostcalls::get_property(vec!["source", "address"]).ok()??;
         parse_peer(std::str::from_utf8(&address).ok()?)
+    }
+}
+
+/// The arguments of Envoy's foreign function `verify_signature`
+/// (`source/extensions/common/wasm/ext/verify_signature.proto`).
+#[derive(prost::Message)]
+struct VerifySignatureArguments {
+    #[prost(string, tag = "1")]
+    hash_function: String,
+    #[prost(bytes, tag = "2")]
+    public_key: Vec<u8>,
+    #[prost(bytes, tag = "3")]
+    signature: Vec<u8>,
+    #[prost(bytes, tag = "4")]
+    text: Vec<u8>,
+}
+
+/// Its answer. What went wrong with a signature is of no interest: it is bad.
+#[derive(prost::Message)]
+struct VerifySignatureResult {
+    #[prost(bool, tag = "1")]
+    result: bool,
+}
+
+impl HostCrypto for HostFacts {
+    fn verify_signature(&self, check: &SignatureCheck<'_>) -> Option<bool> {
+        let arguments = VerifySignatureArguments {
+            hash_function: check.hash.to_owned(),
+            public_key: check.public_key.to_vec(),
+            signature: check.signature.to_vec(),
+            text: check.message.to_vec(),
+        };
+        let answer = hostcalls::call_foreign_function("verify_signature", Some(&arguments.encode_to_vec())).ok()?;
+        // A message of defaults has no bytes, and the SDK then gives nothing.
+        VerifySignatureResult::decode(answer.unwrap_or_default().as_slice()).ok().map(|answer| answer.result)
     }
 }
 
@@ -97,4 +136,62 @@ pub(crate) fn define_counter(name: &str) -> Option<u32> {
 pub(crate) fn count(counter: u32) {
     // A counter that does not count is no reason to refuse a request.
     let _ = hostcalls::increment_metric(counter, 1);
+}
+
+/// Makes what follows act on another context, such as a request that waits.
+pub(crate) fn act_as(context: u32) -> Result<(), Status> {
+    hostcalls::set_effective_context(context)
+}
+
+pub(crate) fn resume_request() {
+    // Where this fails the request stays paused until the host's own time-out.
+    if let Err(status) = hostcalls::resume_http_request() {
+        log::error!("cannot resume the request: {status:?}");
+    }
+}
+
+pub(crate) fn set_tick_period(period: Duration) {
+    if let Err(status) = hostcalls::set_tick_period(period) {
+        log::error!("cannot set the timer: {status:?}");
+    }
+}
+
+/// A value that all workers see, and its version.
+pub(crate) fn shared(key: &str) -> (Option<Vec<u8>>, Option<u32>) {
+    hostcalls::get_shared_data(key).unwrap_or_default()
+}
+
+pub(crate) fn set_shared(key: &str, value: &[u8]) -> Result<(), Status> {
+    hostcalls::set_shared_data(key, Some(value), None)
+}
+
+/// Replaces a shared value of this version; `None` is for one that is not there yet. `false` where somebody was faster.
+pub(crate) fn replace_shared(key: &str, value: &[u8], version: Option<u32>) -> bool {
+    // A key that is not there has no version, and takes the value whatever is asked; one that has come meanwhile has
+    // another version than this.
+    hostcalls::set_shared_data(key, Some(value), Some(version.unwrap_or(u32::MAX))).is_ok()
+}
+
+/// Sends a GET to an issuer; the answer comes to the context that is active now.
+pub(crate) fn fetch(remote: &RemoteJwks, path: &str) -> Result<u32, Status> {
+    let headers = vec![
+        (":method", "GET"),
+        (":path", path),
+        (":authority", remote.authority()),
+        ("accept", "application/json, application/jwk-set+json"),
+        ("user-agent", concat!("portcullis/", env!("CARGO_PKG_VERSION"))),
+    ];
+    hostcalls::dispatch_http_call(remote.cluster(), headers, None, Vec::new(), remote.timeout())
+}
+
+/// The status of an answer to [`fetch`]; `None` where there was none.
+pub(crate) fn fetched_status() -> Option<u16> {
+    let value = hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, ":status").ok()??;
+    std::str::from_utf8(&value).ok()?.parse().ok()
+}
+
+/// The body of an answer to [`fetch`], which is not read where it is longer than any that is wanted.
+pub(crate) fn fetched_body(size: usize) -> Vec<u8> {
+    let wanted = size.min(MAX_DOCUMENT_BYTES);
+    hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, wanted).ok().flatten().unwrap_or_default()
 }

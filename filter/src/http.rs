@@ -1,16 +1,22 @@
 //! The HTTP context: each callback asks the engine and carries out what it says.
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
-use portcullis_engine::{AuditRecord, RequestAction, ResponsePlan, failure_reply};
+use portcullis_engine::{AuditRecord, HeaderEdit, Headers, LocalReply, RequestAction, ResponsePlan, failure_reply};
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
+use proxy_wasm::types::{Action, Status};
 
+use crate::fetch::Wait;
 use crate::host::{self, HostFacts};
 use crate::plugin::Plugin;
 
+/// The context of one request. The root context knows it too, while it waits.
+pub(crate) struct Http(Rc<RefCell<Request>>);
+
 /// One request.
-pub(crate) struct Http {
+pub(crate) struct Request {
+    context: u32,
     plugin: Option<Rc<Plugin>>,
     response: Option<ResponsePlan>,
     record: Option<AuditRecord>,
@@ -20,28 +26,128 @@ pub(crate) struct Http {
     replied: bool,
 }
 
-fn status_of(headers: &portcullis_engine::Headers) -> Option<u16> {
+/// What becomes of a request.
+enum Outcome {
+    Continue,
+    Reply(LocalReply),
+    /// It is resumed once there are keys, or the time for that is over.
+    Wait,
+}
+
+/// Whether a request may still wait for keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Some,
+    None,
+}
+
+fn status_of(headers: &Headers) -> Option<u16> {
     let (_, value) = headers.iter().find(|(name, _)| name == ":status")?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 impl Http {
-    pub(crate) const fn new(plugin: Option<Rc<Plugin>>) -> Self {
-        Self { plugin, response: None, record: None, status: None, replied: false }
+    pub(crate) fn new(context: u32, plugin: Option<Rc<Plugin>>) -> Self {
+        let request = Request { context, plugin, response: None, record: None, status: None, replied: false };
+        Self(Rc::new(RefCell::new(request)))
+    }
+}
+
+/// Goes on with a request that has waited, from the root context.
+pub(crate) fn resume(request: &RefCell<Request>) {
+    let outcome = {
+        // A request that waits is not in a callback of its own.
+        let Ok(mut request) = request.try_borrow_mut() else { return };
+        // It may be gone, which is the end of it.
+        if host::act_as(request.context).is_err() {
+            return;
+        }
+        request.decide(Patience::None, &Weak::new())
+    };
+    match outcome {
+        Outcome::Continue => host::resume_request(),
+        Outcome::Reply(reply) => host::reply(&reply),
+        Outcome::Wait => {}
+    }
+}
+
+impl Request {
+    fn decide(&mut self, patience: Patience, itself: &Weak<RefCell<Self>>) -> Outcome {
+        let Some(plugin) = self.plugin.clone() else { return self.reply(failure_reply(503)) };
+        let headers = match host::request_headers() {
+            Ok(headers) => headers,
+            Err(status) => return self.fail("cannot read the request's headers", status),
+        };
+        // One callback runs at a time, and these are held for the length of this one: they cannot be taken.
+        let (Ok(mut worker), Ok(mut fetcher)) = (plugin.worker.try_borrow_mut(), plugin.fetcher.try_borrow_mut())
+        else {
+            return self.reply(failure_reply(500));
+        };
+        let mut verdict = plugin.policy.decide(&headers, &HostFacts, &mut worker, &mut ());
+        if let Some(source) = verdict.wants.filter(|_| patience == Patience::Some) {
+            match fetcher.hold((self.context, itself.clone()), source, &plugin.policy, &mut worker) {
+                Wait::No => {}
+                Wait::Held => return Outcome::Wait,
+                Wait::AskAgain => verdict = plugin.policy.decide(&headers, &HostFacts, &mut worker, &mut ()),
+            }
+        }
+        plugin.metrics.decided(verdict.decision);
+        plugin.metrics.cache_asked(worker.cache().take_counts());
+        self.response = Some(verdict.response);
+        self.record = verdict.audit;
+        match verdict.action {
+            RequestAction::Reply(reply) => self.reply(reply),
+            RequestAction::Continue(edits) => self.go_on(&headers, &edits),
+        }
     }
 
-    fn reply(&mut self, reply: &portcullis_engine::LocalReply) -> Action {
+    fn go_on(&mut self, headers: &Headers, edits: &[HeaderEdit]) -> Outcome {
+        match host::edit_request(headers, edits) {
+            Ok(()) => Outcome::Continue,
+            Err(status) => self.fail("cannot edit the request's headers", status),
+        }
+    }
+
+    fn edit_response(&mut self) -> Outcome {
+        let Some(plan) = self.response.as_ref().filter(|_| !self.replied) else { return Outcome::Continue };
+        let headers = match host::response_headers() {
+            Ok(headers) => headers,
+            Err(status) => return self.fail("cannot read the response's headers", status),
+        };
+        self.status = status_of(&headers);
+        if let Some(reply) = self.status.and_then(|status| plan.hide_upstream_error(status, &headers)) {
+            return self.reply(reply);
+        }
+        match host::edit_response(&headers, &plan.edits(&headers)) {
+            Ok(()) => Outcome::Continue,
+            Err(status) => self.fail("cannot edit the response's headers", status),
+        }
+    }
+
+    fn reply(&mut self, reply: LocalReply) -> Outcome {
         self.replied = true;
         self.status = Some(reply.status);
-        host::reply(reply);
-        Action::Pause
+        Outcome::Reply(reply)
     }
 
     /// What the engine cannot foresee: the host refuses a call. Never a pass.
-    fn fail(&mut self, what: &str, status: proxy_wasm::types::Status) -> Action {
+    fn fail(&mut self, what: &str, status: Status) -> Outcome {
         log::error!("{what}: {status:?}");
         self.record = self.record.take().map(AuditRecord::failed);
-        self.reply(&failure_reply(500))
+        self.reply(failure_reply(500))
+    }
+}
+
+impl Outcome {
+    fn action(self) -> Action {
+        match self {
+            Self::Continue => Action::Continue,
+            Self::Wait => Action::Pause,
+            Self::Reply(reply) => {
+                host::reply(&reply);
+                Action::Pause
+            }
+        }
     }
 }
 
@@ -49,50 +155,27 @@ impl Context for Http {}
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let Some(plugin) = self.plugin.clone() else { return self.reply(&failure_reply(503)) };
-        let headers = match host::request_headers() {
-            Ok(headers) => headers,
-            Err(status) => return self.fail("cannot read the request's headers", status),
+        let itself = Rc::downgrade(&self.0);
+        let outcome = match self.0.try_borrow_mut() {
+            Ok(mut request) => request.decide(Patience::Some, &itself),
+            Err(_) => Outcome::Reply(failure_reply(500)),
         };
-        // One callback runs at a time, and the cache is held for the length of this one: it cannot be taken.
-        let Ok(mut cache) = plugin.cache.try_borrow_mut() else { return self.reply(&failure_reply(500)) };
-        let verdict = plugin.policy.decide(&headers, &HostFacts, &mut cache, &mut ());
-        plugin.metrics.decided(verdict.decision);
-        plugin.metrics.cache_asked(cache.take_counts());
-        self.response = Some(verdict.response);
-        self.record = verdict.audit;
-        match verdict.action {
-            RequestAction::Reply(reply) => self.reply(&reply),
-            RequestAction::Continue(edits) => match host::edit_request(&headers, &edits) {
-                Ok(()) => Action::Continue,
-                Err(status) => self.fail("cannot edit the request's headers", status),
-            },
-        }
+        outcome.action()
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if self.replied {
-            return Action::Continue;
-        }
-        let Some(plan) = &self.response else { return Action::Continue };
-        let headers = match host::response_headers() {
-            Ok(headers) => headers,
-            Err(status) => return self.fail("cannot read the response's headers", status),
+        let outcome = match self.0.try_borrow_mut() {
+            Ok(mut request) => request.edit_response(),
+            Err(_) => Outcome::Reply(failure_reply(500)),
         };
-        self.status = status_of(&headers);
-        if let Some(reply) = self.status.and_then(|status| plan.hide_upstream_error(status, &headers)) {
-            return self.reply(&reply);
-        }
-        match host::edit_response(&headers, &plan.edits(&headers)) {
-            Ok(()) => Action::Continue,
-            Err(status) => self.fail("cannot edit the response's headers", status),
-        }
+        outcome.action()
     }
 
     fn on_log(&mut self) {
-        let (Some(plugin), Some(record)) = (&self.plugin, self.record.take()) else { return };
+        let Ok(mut request) = self.0.try_borrow_mut() else { return };
+        let (Some(plugin), Some(record)) = (request.plugin.clone(), request.record.take()) else { return };
         let sinks = plugin.policy.sinks();
-        let line = record.line(self.status.or_else(host::response_code));
+        let line = record.line(request.status.or_else(host::response_code));
         if sinks.access_log {
             host::leave_audit_record(&line);
         }

@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
+mod fetch;
 mod host;
 mod http;
 mod metrics;
@@ -13,5 +14,5 @@ use crate::plugin::Root;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+    proxy_wasm::set_root_context(|context| Box::new(Root::new(context)));
 }}

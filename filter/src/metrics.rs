@@ -15,6 +15,8 @@ pub(crate) struct Metrics {
     cors_preflight: Option<u32>,
     token_cache_hit: Option<u32>,
     token_cache_miss: Option<u32>,
+    jwks_fetch_success: Option<u32>,
+    jwks_fetch_failed: Option<u32>,
     /// By decision and reason: nothing until it is needed, then what the host gave.
     requests: RefCell<Vec<Option<Option<u32>>>>,
 }
@@ -30,6 +32,8 @@ impl Metrics {
             cors_preflight: define("cors_preflight"),
             token_cache_hit: define("token_cache_hit"),
             token_cache_miss: define("token_cache_miss"),
+            jwks_fetch_success: define("jwks_fetch_success"),
+            jwks_fetch_failed: define("jwks_fetch_failed"),
             requests: RefCell::new(vec![None; AllowReason::ALL.len() + 2 * DenyReason::ALL.len()]),
             prefix,
         }
@@ -59,6 +63,12 @@ impl Metrics {
 }
 
 impl Metrics {
+    /// Counts a fetch of keys.
+    pub(crate) fn fetched(&self, well: bool) {
+        let counter = if well { self.jwks_fetch_success } else { self.jwks_fetch_failed };
+        counter.into_iter().for_each(host::count);
+    }
+
     /// Counts what the token cache was asked since the last time.
     pub(crate) fn cache_asked(&self, (hits, misses): (u64, u64)) {
         let counters = [(self.token_cache_hit, hits), (self.token_cache_miss, misses)];

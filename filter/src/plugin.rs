@@ -3,28 +3,77 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use portcullis_engine::{Policy, TokenCache};
+use portcullis_engine::token::Proven;
+use portcullis_engine::{Policy, Worker};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
-use crate::host;
-use crate::http::Http;
+use crate::fetch::Fetcher;
+use crate::host::{self, HostFacts};
+use crate::http::{self, Http, Request};
 use crate::metrics::{self, Metrics};
 
 /// A policy in force, and what counts its decisions.
 pub(crate) struct Plugin {
     pub(crate) policy: Policy,
     pub(crate) metrics: Metrics,
-    pub(crate) cache: RefCell<TokenCache>,
+    pub(crate) worker: RefCell<Worker>,
+    pub(crate) fetcher: RefCell<Fetcher>,
+}
+
+impl Plugin {
+    fn new(context: u32, policy: Policy) -> Self {
+        let proven = Proven::by(&HostFacts, &policy.algorithms_for_host());
+        let mut worker = Worker::new(&policy, proven);
+        let mut fetcher = Fetcher::new(context, &policy);
+        fetcher.start(&policy, &mut worker);
+        let metrics = Metrics::new(policy.stat_prefix());
+        Self { policy, metrics, worker: RefCell::new(worker), fetcher: RefCell::new(fetcher) }
+    }
+
+    /// Does something about fetched keys, then goes on with the requests that waited for it.
+    fn fetching(
+        &self,
+        context: u32,
+        act: impl FnOnce(&mut Fetcher, &Policy, &mut Worker, &Metrics) -> Vec<Rc<RefCell<Request>>>,
+    ) {
+        let released = {
+            let (Ok(mut worker), Ok(mut fetcher)) = (self.worker.try_borrow_mut(), self.fetcher.try_borrow_mut())
+            else {
+                return;
+            };
+            act(&mut fetcher, &self.policy, &mut worker, &self.metrics)
+        };
+        for request in &released {
+            http::resume(request);
+        }
+        if !released.is_empty() {
+            // A root context is there as long as its callbacks run.
+            let _ = host::act_as(context);
+        }
+    }
 }
 
 /// The root context; without a plugin, every request is refused.
-#[derive(Default)]
 pub(crate) struct Root {
+    context: u32,
     plugin: Option<Rc<Plugin>>,
 }
 
-impl Context for Root {}
+impl Root {
+    pub(crate) const fn new(context: u32) -> Self {
+        Self { context, plugin: None }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, _trailers: usize) {
+        let Some(plugin) = &self.plugin else { return };
+        plugin.fetching(self.context, |fetcher, policy, worker, metrics| {
+            fetcher.answered((token, headers, size), policy, worker, metrics)
+        });
+    }
+}
 
 impl RootContext for Root {
     /// Takes a policy, or refuses it whole: then the host keeps what it has, or has nothing and lets nothing through.
@@ -36,9 +85,10 @@ impl RootContext for Root {
                 }
                 log::info!("policy {} is in force: {} routes", policy.digest(), policy.route_names().count());
                 metrics::policy(true);
-                let metrics = Metrics::new(policy.stat_prefix());
-                let cache = RefCell::new(TokenCache::new(policy.cache_limits()));
-                self.plugin = Some(Rc::new(Plugin { policy, metrics, cache }));
+                let before = self.plugin.replace(Rc::new(Plugin::new(self.context, policy)));
+                if let Some(before) = before {
+                    before.fetching(self.context, |fetcher, _, _, _| fetcher.release_all());
+                }
                 true
             }
             Err(errors) => {
@@ -55,8 +105,13 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http::new(self.plugin.clone())))
+    fn on_tick(&mut self) {
+        let Some(plugin) = &self.plugin else { return };
+        plugin.fetching(self.context, Fetcher::tick);
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Http::new(context, self.plugin.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -1,9 +1,10 @@
 //! A policy file, YAML or JSON, as the tree the engine compiles.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use portcullis_engine::config::{Node, PolicyError};
-use portcullis_engine::{Policy, Secret, SecretLookup};
+use portcullis_engine::token::Proven;
+use portcullis_engine::{FetchState, Policy, Secret, SecretLookup, Worker};
 
 use crate::diagnostic::{self, Severity};
 use crate::exit::Failure;
@@ -70,6 +71,31 @@ impl Document {
                 .remedy("correct what is listed above; `portcullis policy check` lists it again")
         })
     }
+}
+
+/// A worker that has fetched what these files hold, each for a provider with `remote_jwks`: nothing is fetched here.
+///
+/// # Errors
+/// A file cannot be read or is no usable key set, or the policy has no such provider.
+pub fn worker(policy: &Policy, keys: &[(String, PathBuf)], terminal: &mut Terminal) -> Result<Worker, Failure> {
+    let mut worker = Worker::new(policy, Proven::NOTHING);
+    for (name, path) in keys {
+        let found = policy.remote_providers().find(|(provider, _)| provider == name);
+        let (_, source) = found.ok_or_else(|| {
+            Failure::usage(format!("no provider `{name}` with `remote_jwks` in this policy"))
+                .remedy("name one of the policy's own, as in --provider-jwks NAME=FILE")
+        })?;
+        worker.learn(policy, source, &FetchState::NEVER, &input::read(path)?).map_err(|error| {
+            Failure::invalid(format!("{}: {error}", input::describe(path)))
+                .remedy("a key set is {\"keys\": […]} with public keys for signatures (RFC 7517)")
+        })?;
+    }
+    for (name, _) in policy.remote_providers().filter(|(_, source)| !worker.has_keys(*source)) {
+        terminal.note(format_args!(
+            "keys of provider `{name}` are not fetched here; give them with --provider-jwks {name}=FILE"
+        ));
+    }
+    Ok(worker)
 }
 
 /// A secret of this environment. One that is not set is unknown rather than missing: it may well be set in the plugin's.

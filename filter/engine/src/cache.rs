@@ -90,6 +90,13 @@ impl TokenCache {
         self.bytes = self.bytes.saturating_add(cost);
     }
 
+    /// Forgets every token.
+    pub(crate) fn clear(&mut self) {
+        self.index.clear();
+        self.slots.clear();
+        (self.hand, self.bytes) = (0, 0);
+    }
+
     /// Forgets a token, such as one that has expired.
     pub(crate) fn remove(&mut self, token: &str) {
         let slot = self.index.get(&tag(token)).copied();

@@ -14,6 +14,7 @@ pub use node::{Key, Node, NodeValue};
 
 use self::decode::{Fields, Findings, list, non_empty, owned};
 use self::error::Path;
+use self::provider::RawProvider;
 use self::route::RawRoute;
 use crate::audit::{AuditLevel, Sinks};
 use crate::authz::{Requirement, RoleTable};
@@ -82,28 +83,37 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let found_before = findings.errors.len();
     let providers = fields.read("providers", findings, |node, path, findings| {
         let read = |node: &Node, path: &Path<'_>, findings: &mut Findings| {
-            let (provider, places) = provider::provider(node, path, secrets, findings)?;
-            Some((provider, (path.position(), node.line), places))
+            Some((provider::provider(node, path, secrets, findings)?, (path.position(), node.line)))
         };
         list(node, path, findings, read)
     });
     let roles = fields.read("roles", findings, route::roles);
     let sound = findings.errors.len() == found_before;
-    let stripped = identity_headers(providers.iter().flatten().map(|(provider, ..)| provider));
+    let stripped = identity_headers(providers.iter().flatten().map(|(raw, _)| &raw.provider));
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
     let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), &stripped, findings));
     let cors = fields.read("cors", findings, response::cors);
     let security = fields.read("security_headers", findings, response::security_headers).unwrap_or_default();
     let hide_upstream_5xx = fields.read("errors", findings, response::errors).unwrap_or(true);
     let audit = fields.read("audit", findings, response::audit);
+    let portable = |node: &Node, path: &Path<'_>, findings: &mut Findings| {
+        decode::choice(node, path, findings, &[("auto", false), ("portable", true)])
+    };
+    let portable_crypto = fields.read("crypto", findings, portable).unwrap_or(false);
     let cache_limits = fields.read("cache", findings, cache).unwrap_or_default();
     fields.finish(findings);
 
     let providers = providers.unwrap_or_default();
-    check_provider_names(providers.iter().map(|(provider, at, _)| (provider.name.as_str(), *at)), findings);
-    let (providers, places): (Vec<Provider>, Vec<Vec<Place>>) =
-        providers.into_iter().map(|(provider, _, places)| (provider, places)).unzip();
-    let sources = sources(places);
+    check_provider_names(providers.iter().map(|(raw, at)| (raw.provider.name.as_str(), *at)), findings);
+    let (mut remote_jwks, mut all_places) = (Vec::new(), Vec::new());
+    let number = |(RawProvider { mut provider, places, remote }, _)| {
+        provider.remote = remote.is_some().then_some(remote_jwks.len());
+        remote_jwks.extend(remote);
+        all_places.push(places);
+        provider
+    };
+    let providers: Vec<Provider> = providers.into_iter().map(number).collect();
+    let sources = sources(all_places);
     let roles = roles.unwrap_or_default();
     let routes = routes?;
     check_routes(&routes, findings);
@@ -123,6 +133,8 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         identity_headers: stripped,
         sources,
         providers,
+        remote_jwks,
+        portable_crypto,
         known_roles,
         roles,
         routes,

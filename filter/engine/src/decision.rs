@@ -66,6 +66,8 @@ reasons! {
         TokenAlgorithm = "token_algorithm",
         /// No key of the provider fits.
         TokenUnknownKey = "token_unknown_key",
+        /// The keys of the token's issuer have not been fetched yet.
+        KeysUnavailable = "keys_unavailable",
         /// The signature is wrong.
         TokenSignature = "token_signature",
         /// `exp` has passed.
@@ -180,6 +182,7 @@ impl DenyReason {
             | Self::TokenTooLarge
             | Self::TokenAlgorithm
             | Self::TokenUnknownKey
+            | Self::KeysUnavailable
             | Self::TokenSignature
             | Self::TokenExpired
             | Self::TokenNotYetValid

@@ -10,7 +10,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::audit::{AuditRecord, Fields};
 use crate::authz::{Authentication, Permit, Principal, Requirement};
-use crate::cache::TokenCache;
 use crate::decision::{AllowReason, Decision, DenyReason, Event};
 use crate::headers::HeaderEdit;
 use crate::policy::Policy;
@@ -21,11 +20,12 @@ use crate::route::RouteMatch;
 use crate::session::Session;
 use crate::text::Header;
 use crate::time::UnixTime;
-use crate::token::{Extracted, Provider, TokenError, TokenSource, verify_under};
+use crate::token::{Crypto, Extracted, HostCrypto, Means, Provider, Refusal, TokenError, TokenSource, verify_under};
 use crate::upstream;
+use crate::worker::Worker;
 
 /// What the engine may ask about a request beyond its headers. Asked at most once each.
-pub trait Facts {
+pub trait Facts: HostCrypto {
     /// The time.
     fn now(&self) -> UnixTime;
     /// The client's address; `None` where it is not known.
@@ -87,6 +87,9 @@ pub struct Verdict {
     pub route: Option<Rc<str>>,
     /// The decisive role, where there was one.
     pub role: Option<Rc<str>>,
+    /// The fetched key set in which a key for the token may yet be found: after the next fetch, the decision may be
+    /// another.
+    pub wants: Option<usize>,
 }
 
 /// What happens to a request.
@@ -105,6 +108,7 @@ struct Passage<'a> {
     authentication: Authentication<'a>,
     /// The provider that verified the token, or refused it.
     provider: Option<&'a Provider>,
+    wants: Option<usize>,
 }
 
 /// Why a request does not go on.
@@ -135,23 +139,28 @@ impl<F: Facts> Asked<'_, F> {
 impl Policy {
     /// Decides a request: what becomes of it, of its response, and what is recorded.
     ///
-    /// `cache` keeps verified tokens from request to request; it belongs to this policy and no other.
+    /// `worker` keeps what is kept from request to request; it belongs to this policy and no other.
     pub fn decide(
         &self,
         headers: &Headers,
         facts: &impl Facts,
-        cache: &mut TokenCache,
+        worker: &mut Worker,
         trace: &mut impl Trace,
     ) -> Verdict {
         let asked = Asked { facts, now: facts.now(), client: OnceCell::new() };
-        let mut passage =
-            Passage { matched: None, token: None, authentication: Authentication::Anonymous, provider: None };
+        let mut passage = Passage {
+            matched: None,
+            token: None,
+            authentication: Authentication::Anonymous,
+            provider: None,
+            wants: None,
+        };
         let envelope = Envelope::scan(headers);
         let head = RequestHead::parse(envelope);
         let outcome = match &head {
             Ok(head) => {
                 trace.step(Step::Request, true, || describe_head(head));
-                self.pass(head, &mut passage, &asked, cache, trace)
+                self.pass(head, &mut passage, &asked, worker, trace)
             }
             Err(reason) => {
                 trace.step(Step::Request, false, || reason.to_string());
@@ -167,7 +176,7 @@ impl Policy {
         head: &'a RequestHead<'a>,
         passage: &mut Passage<'a>,
         asked: &Asked<'_, impl Facts>,
-        cache: &mut TokenCache,
+        worker: &mut Worker,
         trace: &mut T,
     ) -> Result<Permit, Stop> {
         let find = |method| self.routes.find(head.path.as_str(), &head.host, method);
@@ -198,15 +207,9 @@ impl Policy {
 
         let public = matched.is_some_and(|matched| matched.route.requirement == Requirement::Public);
         if !public {
-            passage.authentication = match &passage.token {
-                Some(token) => self.authenticate(token, &mut passage.provider, asked.now, cache, trace)?,
-                None => {
-                    trace.step(Step::Authentication, false, || "no token in any place that a provider names".into());
-                    Authentication::Anonymous
-                }
-            };
+            self.authenticate(passage, asked, worker, trace)?;
         }
-        let Some(matched) = matched else { return Err(DenyReason::RouteNotFound.into()) };
+        let Some(matched) = &passage.matched else { return Err(DenyReason::RouteNotFound.into()) };
 
         let permit = matched.route.requirement.authorize(&passage.authentication, &self.roles, matched, head);
         trace.step(Step::Authorization, permit.is_ok(), || describe_authorization(&matched.route.requirement, &permit));
@@ -215,24 +218,31 @@ impl Policy {
 
     fn authenticate<'a>(
         &'a self,
-        token: &Extracted<'a>,
-        tried: &mut Option<&'a Provider>,
-        now: UnixTime,
-        cache: &mut TokenCache,
+        passage: &mut Passage<'a>,
+        asked: &Asked<'_, impl Facts>,
+        worker: &mut Worker,
         trace: &mut impl Trace,
-    ) -> Result<Authentication<'a>, DenyReason> {
-        let (index, verified) = match self.session(token, now, cache) {
-            Ok(session) => (Some(session.provider), Ok(session)),
-            Err((index, error)) => (index, Err(error)),
+    ) -> Result<(), DenyReason> {
+        let Some(token) = &passage.token else {
+            trace.step(Step::Authentication, false, || "no token in any place that a provider names".into());
+            return Ok(());
         };
-        *tried = index.and_then(|index| self.providers.get(index));
-        let name = tried.map_or("-", |provider| provider.name.as_str());
-        match (verified, *tried) {
+        let (index, verified) = match self.session(token, asked, worker) {
+            Ok(session) => (Some(session.provider), Ok(session)),
+            Err(refusal) => {
+                passage.wants = refusal.wants;
+                (refusal.provider, Err(refusal.error))
+            }
+        };
+        passage.provider = index.and_then(|index| self.providers.get(index));
+        let name = passage.provider.map_or("-", |provider| provider.name.as_str());
+        match (verified, passage.provider) {
             (Ok(session), Some(provider)) => {
                 trace.step(Step::Authentication, true, || {
                     format!("provider `{name}`, roles: [{}]", join(&session.roles))
                 });
-                Ok(Authentication::Authenticated(Principal { provider, session }))
+                passage.authentication = Authentication::Authenticated(Principal { provider, session });
+                Ok(())
             }
             (Ok(_), None) => Err(DenyReason::InternalError),
             (Err(error), _) => {
@@ -246,19 +256,25 @@ impl Policy {
     fn session(
         &self,
         token: &Extracted<'_>,
-        now: UnixTime,
-        cache: &mut TokenCache,
-    ) -> Result<Rc<Session>, (Option<usize>, TokenError)> {
+        asked: &Asked<'_, impl Facts>,
+        worker: &mut Worker,
+    ) -> Result<Rc<Session>, Refusal> {
+        let Worker { cache, remote, proven } = worker;
+        let now = asked.now;
+        let unknown = Refusal { provider: None, error: TokenError::UnknownKey, wants: None };
         if let Some(session) = cache.get(token.source_index, &token.token) {
-            let provider = self.providers.get(session.provider);
-            let still_good = provider.map_or(Err(TokenError::UnknownKey), |provider| session.recheck(provider, now));
-            if still_good.is_err() {
-                cache.remove(&token.token);
-            }
-            return still_good.map_err(|error| (Some(session.provider), error)).map(|()| session);
+            let provider = self.providers.get(session.provider).ok_or(unknown)?;
+            return match session.recheck(provider, now) {
+                Ok(()) => Ok(session),
+                Err(error) => {
+                    cache.remove(&token.token);
+                    Err(Refusal { provider: Some(session.provider), error, wants: None })
+                }
+            };
         }
-        let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, now)?;
-        let provider = self.providers.get(index).ok_or((None, TokenError::UnknownKey))?;
+        let means = Means { fetched: remote, crypto: Crypto::new(asked.facts, *proven), now };
+        let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, means)?;
+        let provider = self.providers.get(index).ok_or(unknown)?;
         let session = Rc::new(Session::new(index, provider, verified, &self.known_roles));
         cache.insert(token.source_index, &token.token, Rc::clone(&session));
         Ok(session)
@@ -318,7 +334,7 @@ impl Policy {
             })
         });
         let (route, role) = (route.map(|route| Rc::clone(&route.name)), role.map(Rc::clone));
-        Verdict { decision, action, response, audit, route, role }
+        Verdict { decision, action, response, audit, route, role, wants: passage.wants }
     }
 
     fn upstream_edits(

@@ -4,15 +4,18 @@ use std::rc::Rc;
 
 use crate::audit::{AuditLevel, Sinks};
 use crate::authz::RoleTable;
+use crate::remote::RemoteJwks;
 use crate::response::ResponseRules;
 use crate::route::RouteTable;
-use crate::token::{Provider, Sources};
+use crate::token::{Algorithm, Crypto, Means, Provider, Sources};
 
 /// Everything that requests are decided by.
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) dry_run: bool,
     pub(crate) providers: Vec<Provider>,
+    pub(crate) remote_jwks: Vec<RemoteJwks>,
+    pub(crate) portable_crypto: bool,
     pub(crate) sources: Sources,
     pub(crate) roles: RoleTable,
     /// Every role named anywhere in the policy: the only ones a record repeats.
@@ -48,6 +51,27 @@ impl Policy {
         self.cache_limits
     }
 
+    /// The key sets to fetch. Workers and verdicts speak of them by their index.
+    #[must_use]
+    pub fn remote_jwks(&self) -> &[RemoteJwks] {
+        &self.remote_jwks
+    }
+
+    /// The providers whose keys are fetched, by name, and which of the key sets is theirs.
+    pub fn remote_providers(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.providers.iter().filter_map(|provider| Some((provider.name.as_str(), provider.remote?)))
+    }
+
+    /// The algorithms that the host may be asked to verify, where it proves itself: none where the policy says so.
+    #[must_use]
+    pub fn algorithms_for_host(&self) -> Vec<Algorithm> {
+        let allowed = self.providers.iter().flat_map(|provider| &provider.verifier.algorithms).copied();
+        let mut allowed: Vec<Algorithm> = allowed.filter(|_| !self.portable_crypto).collect();
+        allowed.sort_unstable();
+        allowed.dedup();
+        allowed
+    }
+
     /// The prefix of this policy's metrics.
     #[must_use]
     pub fn stat_prefix(&self) -> Option<&str> {
@@ -65,7 +89,8 @@ impl Policy {
         self.routes.routes().iter().map(|route| route.name.as_ref())
     }
 
-    /// Verifies a token as the filter would, under whichever provider issued it. Gives the provider's name too.
+    /// Verifies a token as the filter would, under whichever provider issued it and with the keys that `worker` has
+    /// fetched. Gives the provider's name too.
     ///
     /// # Errors
     /// What is wrong with the token.
@@ -73,10 +98,12 @@ impl Policy {
         &self,
         token: &str,
         now: crate::UnixTime,
+        worker: &crate::Worker,
     ) -> Result<(&str, crate::token::VerifiedToken), crate::token::TokenError> {
         let all: Vec<usize> = (0..self.providers.len()).collect();
+        let means = Means { fetched: &worker.remote, crypto: Crypto::PORTABLE, now };
         let (index, verified) =
-            crate::token::verify_under(&self.providers, &all, token, now).map_err(|(_, error)| error)?;
+            crate::token::verify_under(&self.providers, &all, token, means).map_err(|refusal| refusal.error)?;
         Ok((self.providers.get(index).map_or("", |provider| provider.name.as_str()), verified))
     }
 }

@@ -53,6 +53,7 @@ impl Denial {
             | DenyReason::CorsMethod
             | DenyReason::CorsHeaders => 403,
             DenyReason::InternalError => 500,
+            DenyReason::KeysUnavailable => 503,
         }
     }
 
@@ -69,6 +70,16 @@ impl Denial {
                 | DenyReason::OwnerDenied
                 | DenyReason::ConditionDenied,
             ) => Some(r#"Bearer realm="portcullis", error="insufficient_scope""#),
+            _ => None,
+        }
+    }
+}
+
+impl Denial {
+    /// `Retry-After` in seconds (RFC 9110 section 10.2.3): keys come within moments, or when somebody mends something.
+    pub(crate) const fn retry_after(self) -> Option<&'static str> {
+        match self.reason {
+            DenyReason::KeysUnavailable => Some("2"),
             _ => None,
         }
     }

@@ -71,6 +71,9 @@ impl ResponsePlan {
         if let Some(challenge) = denial.challenge() {
             reply.headers.push(("www-authenticate".into(), challenge.into()));
         }
+        if let Some(seconds) = denial.retry_after() {
+            reply.headers.push(("retry-after".into(), seconds.into()));
+        }
         reply
     }
 

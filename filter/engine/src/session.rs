@@ -9,7 +9,7 @@ use crate::authz::scalar_text;
 use crate::pipeline::short_digest;
 use crate::text::Header;
 use crate::time::UnixTime;
-use crate::token::{Provider, TokenError, TokenTimes, VerifiedToken};
+use crate::token::{Provider, TokenError, TokenTimes, VerifiedToken, Window};
 
 /// Roles of a token beyond this many are not looked at.
 const MAX_ROLES: usize = 64;
@@ -24,6 +24,7 @@ pub(crate) struct Session {
     pub(crate) record: RecordedIdentity,
     claims: Map<String, Value>,
     times: TokenTimes,
+    window: Window,
 }
 
 /// What records may say of a caller.
@@ -42,7 +43,7 @@ pub(crate) struct RecordedIdentity {
 
 impl Session {
     pub(crate) fn new(index: usize, provider: &Provider, token: VerifiedToken, known_roles: &[String]) -> Self {
-        let (claims, times, kid) = token.into_parts();
+        let (claims, times, kid, window) = token.into_parts();
         let roles: Vec<Rc<str>> = match provider.roles_from.as_ref().and_then(|path| path.lookup(&claims)) {
             Some(Value::String(role)) => vec![role.as_str().into()],
             Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(Rc::from).collect(),
@@ -65,7 +66,7 @@ impl Session {
             kid: kid.as_deref().map(escape),
             token_id: text("jti").map(short_digest),
         };
-        Self { provider: index, roles, headers, record, claims, times }
+        Self { provider: index, roles, headers, record, claims, times, window }
     }
 
     pub(crate) const fn claims(&self) -> &Map<String, Value> {
@@ -74,6 +75,9 @@ impl Session {
 
     /// Checks what time may have changed since the token was verified.
     pub(crate) fn recheck(&self, provider: &Provider, now: UnixTime) -> Result<(), TokenError> {
+        if !self.window.contains(now) {
+            return Err(TokenError::UnknownKey);
+        }
         provider.verifier.rules.check_times(&self.times, now)
     }
 }
@@ -106,6 +110,7 @@ pub(crate) mod testing {
             record: RecordedIdentity::default(),
             claims: Map::new(),
             times: TokenTimes::default(),
+            window: Window::ALWAYS,
         }
     }
 }

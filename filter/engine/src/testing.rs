@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::cache::TokenCache;
 use crate::config::PolicyError;
 use crate::headers::HeaderEdit;
 use crate::pipeline::{Facts, RequestAction, Step, Trace, Verdict};
@@ -14,6 +13,8 @@ use crate::policy::Policy;
 use crate::reply::LocalReply;
 use crate::secret::{Secret, SecretLookup};
 use crate::time::UnixTime;
+use crate::token::{HostCrypto, Proven};
+use crate::worker::Worker;
 
 /// The time of every test, in seconds: 2025-06-15T15:06:40Z.
 pub(crate) const NOW: i64 = 1_750_000_000;
@@ -181,20 +182,22 @@ impl Request {
     }
 
     pub(crate) fn decide(&self, policy: &Policy) -> Verdict {
-        self.decide_with(policy, &mut TokenCache::new(policy.cache_limits()))
+        self.decide_with(policy, &mut Worker::new(policy, Proven::NOTHING))
     }
 
     /// With what an earlier decision kept.
-    pub(crate) fn decide_with(&self, policy: &Policy, cache: &mut TokenCache) -> Verdict {
-        policy.decide(&self.headers, self, cache, &mut ())
+    pub(crate) fn decide_with(&self, policy: &Policy, worker: &mut Worker) -> Verdict {
+        policy.decide(&self.headers, self, worker, &mut ())
     }
 
     pub(crate) fn steps(&self, policy: &Policy) -> Vec<(Step, bool, String)> {
         let mut steps = Steps(Vec::new());
-        policy.decide(&self.headers, self, &mut TokenCache::new(policy.cache_limits()), &mut steps);
+        policy.decide(&self.headers, self, &mut Worker::new(policy, Proven::NOTHING), &mut steps);
         steps.0
     }
 }
+
+impl HostCrypto for Request {}
 
 impl Facts for Request {
     fn now(&self) -> UnixTime {

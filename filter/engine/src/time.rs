@@ -1,6 +1,10 @@
 //! Time as data: the engine has no clock.
 
 use std::fmt;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 const MILLIS_PER_SECOND: i64 = 1000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -10,6 +14,9 @@ const SECONDS_PER_DAY: i64 = 86_400;
 pub struct UnixTime(i64);
 
 impl UnixTime {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// From milliseconds since the epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
@@ -37,6 +44,25 @@ impl UnixTime {
 }
 
 impl UnixTime {
+    /// A while later; saturates.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long it has been since an earlier moment; nothing where that is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
+    }
+
+    /// Reads RFC 3339, such as `2026-11-24T09:30:00Z`.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+    }
+
     /// RFC 3339 in UTC with milliseconds: `2026-11-24T09:30:00.123Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {

@@ -2,24 +2,30 @@
 
 mod algorithm;
 mod claims;
+mod crypto;
 mod error;
 mod extract;
 mod jwks;
 mod jws;
 mod keys;
+mod window;
 
 pub use algorithm::Algorithm;
 pub use claims::ClaimRules;
 pub(crate) use claims::{ClaimPath, TokenTimes};
+pub(crate) use crypto::Crypto;
+pub use crypto::{HostCrypto, Proven, SignatureCheck};
 pub use error::TokenError;
 pub(crate) use extract::{Extracted, Place, Sources, TokenSource, without_cookie, without_param};
 pub use jwks::JwksError;
 pub use keys::{Key, KeyError, KeySet};
 use serde_json::{Map, Value};
+pub use window::Window;
 
 use self::jws::CompactJws;
 use crate::text::Text;
 use crate::time::UnixTime;
+use crate::worker::RemoteKeys;
 
 /// Who issues tokens, and what makes one of theirs good.
 #[derive(Clone, Debug)]
@@ -29,6 +35,21 @@ pub(crate) struct Provider {
     pub(crate) forward: bool,
     pub(crate) roles_from: Option<ClaimPath>,
     pub(crate) claim_to_headers: Vec<(ClaimPath, Text)>,
+    /// Which fetched set the keys are in; `None` where they are the verifier's own.
+    pub(crate) remote: Option<usize>,
+}
+
+impl Provider {
+    fn issuer(&self) -> Option<&str> {
+        self.verifier.rules.issuer.as_deref()
+    }
+
+    fn keys<'k>(&'k self, fetched: &'k [RemoteKeys]) -> Result<&'k KeySet, TokenError> {
+        match self.remote {
+            None => Ok(&self.verifier.keys),
+            Some(set) => fetched.get(set).and_then(|set| set.keys.as_ref()).ok_or(TokenError::KeysUnavailable),
+        }
+    }
 }
 
 /// Everything that verifying a token takes, but the token and the time.
@@ -50,6 +71,7 @@ pub struct VerifiedToken {
     claims: Map<String, Value>,
     times: TokenTimes,
     kid: Option<String>,
+    window: Window,
 }
 
 impl VerifiedToken {
@@ -65,8 +87,8 @@ impl VerifiedToken {
         self.kid.as_deref()
     }
 
-    pub(crate) fn into_parts(self) -> (Map<String, Value>, TokenTimes, Option<String>) {
-        (self.claims, self.times, self.kid)
+    pub(crate) fn into_parts(self) -> (Map<String, Value>, TokenTimes, Option<String>, Window) {
+        (self.claims, self.times, self.kid, self.window)
     }
 }
 
@@ -77,7 +99,7 @@ impl TokenVerifier {
     /// The first thing that is wrong with it.
     pub fn verify(&self, token: &str, now: UnixTime) -> Result<VerifiedToken, TokenError> {
         self.check_size(token)?;
-        self.verify_parsed(&CompactJws::parse(token)?, now)
+        self.verify_parsed(&CompactJws::parse(token)?, Ok(&self.keys), now, Crypto::PORTABLE)
     }
 
     const fn check_size(&self, token: &str) -> Result<(), TokenError> {
@@ -87,14 +109,20 @@ impl TokenVerifier {
         Ok(())
     }
 
-    fn verify_parsed(&self, jws: &CompactJws<'_>, now: UnixTime) -> Result<VerifiedToken, TokenError> {
+    fn verify_parsed(
+        &self,
+        jws: &CompactJws<'_>,
+        keys: Result<&KeySet, TokenError>,
+        now: UnixTime,
+        crypto: Crypto<'_>,
+    ) -> Result<VerifiedToken, TokenError> {
         if !self.algorithms.contains(&jws.algorithm) {
             return Err(TokenError::AlgorithmNotAllowed(Some(jws.algorithm)));
         }
-        let kid = verify_signature(jws, &self.keys)?;
+        let key = verify_signature(jws, keys?, Some(now), crypto)?;
         let claims = jws.claims()?;
         let times = self.rules.check(&claims, now)?;
-        Ok(VerifiedToken { claims, times, kid })
+        Ok(VerifiedToken { claims, times, kid: key.kid().map(str::to_owned), window: key.window() })
     }
 }
 
@@ -105,19 +133,54 @@ impl TokenVerifier {
 /// What is wrong with its form, its key or its signature.
 pub fn verify_signature_only(token: &str, keys: &KeySet) -> Result<Vec<u8>, TokenError> {
     let jws = CompactJws::parse(token)?;
-    verify_signature(&jws, keys)?;
+    verify_signature(&jws, keys, None, Crypto::PORTABLE)?;
     jws.payload()
 }
 
-fn verify_signature(jws: &CompactJws<'_>, keys: &KeySet) -> Result<Option<String>, TokenError> {
+/// The key that made the signature.
+fn verify_signature<'k>(
+    jws: &'k CompactJws<'_>,
+    keys: &'k KeySet,
+    now: Option<UnixTime>,
+    crypto: Crypto<'_>,
+) -> Result<&'k Key, TokenError> {
     let mut tried = false;
-    for key in keys.candidates(jws.kid.as_deref(), jws.algorithm) {
+    for key in keys.candidates(jws.kid.as_deref(), jws.algorithm, now) {
         tried = true;
-        if key.verify(jws.algorithm, jws.signing_input, &jws.signature) {
-            return Ok(key.kid().map(str::to_owned));
+        if key.verify(jws.algorithm, jws.signing_input, &jws.signature, crypto) {
+            return Ok(key);
         }
     }
     Err(if tried { TokenError::BadSignature } else { TokenError::UnknownKey })
+}
+
+/// What a verification is done with, beside the token and the policy.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    pub(crate) fetched: &'a [RemoteKeys],
+    pub(crate) crypto: Crypto<'a>,
+    pub(crate) now: UnixTime,
+}
+
+/// Why no provider takes a token.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Refusal {
+    /// The provider that refused it, where one was asked.
+    pub(crate) provider: Option<usize>,
+    pub(crate) error: TokenError,
+    /// The fetched set in which a key for it may yet be found.
+    pub(crate) wants: Option<usize>,
+}
+
+impl Refusal {
+    const fn by_nobody(error: TokenError) -> Self {
+        Self { provider: None, error, wants: None }
+    }
+
+    fn of(index: usize, provider: &Provider, error: TokenError) -> Self {
+        let wants = if error.may_be_for_want_of_a_key() { provider.remote } else { None };
+        Self { provider: Some(index), error, wants }
+    }
 }
 
 /// Verifies a token under the providers that may have issued it, and says which did.
@@ -128,36 +191,43 @@ pub(crate) fn verify_under(
     providers: &[Provider],
     eligible: &[usize],
     token: &str,
-    now: UnixTime,
-) -> Result<(usize, VerifiedToken), (Option<usize>, TokenError)> {
-    let eligible =
-        eligible.iter().filter_map(|index| providers.get(*index).map(|provider| (*index, &provider.verifier)));
-    let eligible: Vec<(usize, &TokenVerifier)> = eligible.collect();
-    if let [(index, verifier)] = eligible.as_slice() {
-        let verified = verifier.verify(token, now);
-        return verified.map(|verified| (*index, verified)).map_err(|error| (Some(*index), error));
+    means: Means<'_>,
+) -> Result<(usize, VerifiedToken), Refusal> {
+    let Means { fetched, crypto, now } = means;
+    let verify = |jws: &CompactJws<'_>, provider: &Provider| {
+        provider.verifier.verify_parsed(jws, provider.keys(fetched), now, crypto)
+    };
+    let eligible = eligible.iter().filter_map(|index| providers.get(*index).map(|provider| (*index, provider)));
+    let eligible: Vec<(usize, &Provider)> = eligible.collect();
+    if let [(index, provider)] = eligible.as_slice() {
+        let verified = provider.verifier.check_size(token).and_then(|()| verify(&CompactJws::parse(token)?, provider));
+        return verified.map(|verified| (*index, verified)).map_err(|error| Refusal::of(*index, provider, error));
     }
-    let limit = eligible.iter().map(|(_, verifier)| verifier.max_token_bytes).max().unwrap_or(0);
+    let limit = eligible.iter().map(|(_, provider)| provider.verifier.max_token_bytes).max().unwrap_or(0);
     if token.len() > limit {
-        return Err((None, TokenError::TooLarge { bytes: token.len(), limit }));
+        return Err(Refusal::by_nobody(TokenError::TooLarge { bytes: token.len(), limit }));
     }
-    let jws = CompactJws::parse(token).map_err(|error| (None, error))?;
-    let claims = jws.claims().map_err(|error| (None, error))?;
+    let jws = CompactJws::parse(token).map_err(Refusal::by_nobody)?;
+    let claims = jws.claims().map_err(Refusal::by_nobody)?;
     let issuer = claims.get("iss").and_then(Value::as_str);
     let mut asked = eligible.clone();
-    asked.retain(|(_, verifier)| issuer.is_some() && verifier.rules.issuer.as_deref() == issuer);
+    asked.retain(|(_, provider)| issuer.is_some() && provider.issuer() == issuer);
     if asked.is_empty() {
         asked = eligible;
-        asked.retain(|(_, verifier)| verifier.rules.issuer.is_none());
+        asked.retain(|(_, provider)| provider.issuer().is_none());
     }
-    let mut refusal = (None, TokenError::IssuerNotAllowed);
-    for (index, verifier) in asked {
-        match verifier.check_size(token).and_then(|()| verifier.verify_parsed(&jws, now)) {
+    let mut refusal = Refusal::by_nobody(TokenError::IssuerNotAllowed);
+    for (index, provider) in asked {
+        match provider.verifier.check_size(token).and_then(|()| verify(&jws, provider)) {
             Ok(verified) => return Ok((index, verified)),
-            Err(error) if refusal.0.is_none() || error.progress() > refusal.1.progress() => {
-                refusal = (Some(index), error);
+            Err(error) => {
+                let next = Refusal::of(index, provider, error);
+                let wants = refusal.wants.or(next.wants);
+                if refusal.provider.is_none() || next.error.progress() > refusal.error.progress() {
+                    refusal = next;
+                }
+                refusal.wants = wants;
             }
-            Err(_) => {}
         }
     }
     Err(refusal)

@@ -80,6 +80,9 @@ Examples:
     portcullis policy explain policy.yaml --method PUT --path /users/alice/documents/1 \\
       --token-file token.jwt --ip 10.0.0.7 --host api.example.com
 
+  With the keys of a provider that fetches them:
+    portcullis policy explain policy.yaml --path /search --token-file token.jwt --provider-jwks keycloak=jwks.json
+
   A preflight:
     portcullis policy explain policy.yaml --method OPTIONS --path /search \\
       --header 'origin: https://app.example.com' --header 'access-control-request-method: GET'";
@@ -109,6 +112,9 @@ pub struct ExplainArgs {
     /// arguments.
     #[arg(long, value_name = "FILE")]
     pub header_file: Option<PathBuf>,
+    /// The keys of a provider with `remote_jwks`, from a file: nothing is fetched here. Can be repeated.
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_provider_file)]
+    pub provider_jwks: Vec<(String, PathBuf)>,
     /// A header of the upstream's response, to see what becomes of it. Can be repeated.
     #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     pub response_header: Vec<(String, String)>,
@@ -121,6 +127,17 @@ pub struct ExplainArgs {
     /// Print a JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Reads `NAME=FILE`.
+///
+/// # Errors
+/// There is no `=`, or nothing on one of its sides.
+pub fn parse_provider_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("expected NAME=FILE, such as `keycloak=jwks.json`".to_owned()),
+    }
 }
 
 /// Reads `name: value`; names are in lower case, as in HTTP/2.

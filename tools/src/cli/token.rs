@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use portcullis_engine::token::Algorithm;
 
+use super::policy::parse_provider_file;
 use crate::time::{parse_duration, parse_moment};
 
 /// Commands under `token`.
@@ -169,6 +170,9 @@ Examples:
   As the filter would under a policy:
     portcullis token verify --policy policy.yaml --file token.jwt
 
+  Under a policy that fetches its keys:
+    portcullis token verify --policy policy.yaml --provider-jwks keycloak=jwks.json --file token.jwt
+
   With public keys, for one audience, as of yesterday:
     portcullis token verify --jwks jwks.json --audience portcullis-demo --at 2026-11-23T12:00:00Z --file token.jwt
 
@@ -181,6 +185,9 @@ pub struct VerifyArgs {
     /// What to verify with.
     #[command(flatten)]
     pub trust: TrustInput,
+    /// The keys of a provider of the policy with `remote_jwks`, from a file: nothing is fetched here. Can be repeated.
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_provider_file, requires = "policy")]
+    pub provider_jwks: Vec<(String, PathBuf)>,
     /// What the text of the secret stands for.
     #[arg(
         long,

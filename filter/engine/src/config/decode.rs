@@ -1,10 +1,13 @@
 //! Reading nodes as what they should be, and saying what they are instead.
 
+use std::time::Duration;
+
 use super::error::{Path, PolicyError};
 use super::node::{Key, Node, NodeValue};
+use crate::time::UnixTime;
 
 /// Fields of the contract that this version does not have yet.
-const LATER: [&str; 6] = ["input", "step_up", "api_keys", "lockout", "identity_feed", "remote_jwks"];
+const LATER: [&str; 5] = ["input", "step_up", "api_keys", "lockout", "identity_feed"];
 
 /// Everything found so far.
 #[derive(Default)]
@@ -207,6 +210,35 @@ pub(crate) fn duration(node: &Node, path: &Path<'_>, findings: &mut Findings) ->
     };
     if parsed.is_none() {
         findings.error(path, node.line, "not a duration", "write a whole number and a unit: 30s, 15m, 24h, 730d");
+    }
+    parsed
+}
+
+/// A time of machines: like [`duration`], with `ms` as another unit, and not none at all.
+pub(crate) fn short_duration(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Duration> {
+    let parsed = match &node.value {
+        NodeValue::String(text) => match text.strip_suffix("ms") {
+            Some(millis) => parse_duration(&format!("{millis}s")).map(Duration::from_millis),
+            None => parse_duration(text).map(Duration::from_secs),
+        },
+        _ => None,
+    };
+    let parsed = parsed.filter(|duration| !duration.is_zero());
+    if parsed.is_none() {
+        let remedy = "write a whole number above 0 and a unit: 500ms, 30s, 15m, 24h";
+        findings.error(path, node.line, "not a duration", remedy);
+    }
+    parsed
+}
+
+/// A moment in RFC 3339.
+pub(crate) fn moment(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<UnixTime> {
+    let parsed = match &node.value {
+        NodeValue::String(text) => UnixTime::parse_rfc3339(text),
+        _ => None,
+    };
+    if parsed.is_none() {
+        findings.error(path, node.line, "not a time", "write it as RFC 3339 has it: \"2026-11-24T09:30:00Z\"");
     }
     parsed
 }

@@ -1,19 +1,22 @@
 //! `providers`.
 
+mod remote;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::decode::{
-    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, name_of, non_empty, owned,
-    text, whole,
+    Fields, Findings, boolean, choice, claim_path, duration, header_name, integer, list, moment, name_of, non_empty,
+    owned, text, whole,
 };
 use super::error::Path;
 use super::node::Node;
 use crate::hash::FixedSet;
+use crate::remote::RemoteJwks;
 use crate::request::{spells, spells_prefix};
 use crate::secret::{Secret, SecretLookup, SecretSource};
 use crate::text::Text;
-use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier};
+use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier, Window};
 use crate::upstream::OWN_PREFIX;
 
 /// How an environment variable spells a secret.
@@ -38,13 +41,25 @@ const NOT_FOR_CLAIMS: [&str; 10] = [
     "upgrade",
 ];
 
-/// Reads a provider, and the places it takes tokens from.
+/// A provider, the places it takes tokens from, and where its keys are fetched.
+pub(crate) struct RawProvider {
+    pub(crate) provider: Provider,
+    pub(crate) places: Vec<Place>,
+    pub(crate) remote: Option<RemoteJwks>,
+}
+
+enum Keys {
+    Here(KeySet),
+    Remote(RemoteJwks),
+}
+
+/// Reads a provider.
 pub(crate) fn provider(
     node: &Node,
     path: &Path<'_>,
     secrets: &dyn SecretSource,
     findings: &mut Findings,
-) -> Option<(Provider, Vec<Place>)> {
+) -> Option<RawProvider> {
     let mut fields = Fields::of(node, path, findings)?;
     let name = fields.required("name", "give the provider a name", findings);
     let name = name.and_then(|node| name_of(node, &path.field("name"), findings));
@@ -58,7 +73,8 @@ pub(crate) fn provider(
         let path = path.field("allowed_algorithms");
         whole(node, non_empty(node, &path, findings, "list at least one algorithm", algorithm)?)
     });
-    let keys = keys(&mut fields, algorithms.as_deref(), secrets, findings);
+    let given = Given { allowed: algorithms.as_deref(), issuer: issuer.as_deref() };
+    let keys = keys(&mut fields, given, secrets, findings);
     let clock_skew = fields.read("clock_skew", findings, duration).unwrap_or(30);
     let require_expiration = fields.read("require_expiration", findings, boolean).unwrap_or(true);
     let max_lifetime = fields.read("max_lifetime", findings, duration);
@@ -83,13 +99,18 @@ pub(crate) fn provider(
         require_expiration,
         max_lifetime: max_lifetime.map(seconds),
     };
+    let (keys, remote) = match keys? {
+        Keys::Here(keys) => (keys, None),
+        Keys::Remote(remote) => (KeySet::default(), Some(remote)),
+    };
     let verifier = TokenVerifier {
-        keys: keys?,
+        keys,
         algorithms: algorithms?,
         rules,
         max_token_bytes: usize::try_from(max_token_bytes).unwrap_or(usize::MAX),
     };
-    Some((Provider { name: name?, verifier, forward, roles_from, claim_to_headers }, places))
+    let provider = Provider { name: name?, verifier, forward, roles_from, claim_to_headers, remote: None };
+    Some(RawProvider { provider, places, remote })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "durations have at most nine digits of a unit")]
@@ -102,16 +123,23 @@ fn algorithm(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Al
     choice(node, path, findings, &words)
 }
 
+/// What the rest of a provider says that matters to its keys.
+#[derive(Clone, Copy)]
+struct Given<'g> {
+    allowed: Option<&'g [Algorithm]>,
+    issuer: Option<&'g str>,
+}
+
 fn keys(
     fields: &mut Fields<'_, '_>,
-    allowed: Option<&[Algorithm]>,
+    given: Given<'_>,
     secrets: &dyn SecretSource,
     findings: &mut Findings,
-) -> Option<KeySet> {
-    let (listed, inline) = (fields.take("keys"), fields.take("local_jwks"));
-    let path = fields.path;
-    match (listed, inline) {
-        (Some(node), None) => {
+) -> Option<Keys> {
+    let (listed, inline, remote) = (fields.take("keys"), fields.take("local_jwks"), fields.take("remote_jwks"));
+    let (path, allowed) = (fields.path, given.allowed);
+    match (listed, inline, remote) {
+        (Some(node), None, None) => {
             let path = path.field("keys");
             let keys = non_empty(node, &path, findings, "list at least one key", |node, path, findings| {
                 let key = secret_key(node, path, allowed, secrets, findings)?;
@@ -128,16 +156,22 @@ fn keys(
                 }
             }
             let keys = keys.into_iter().map(|(_, _, key)| key).collect();
-            Some(KeySet::new(keys))
+            Some(Keys::Here(KeySet::new(keys)))
         }
-        (None, Some(node)) => local_jwks(node, &path.field("local_jwks"), allowed, findings),
-        (Some(_), Some(_)) => {
-            findings.error(path, fields.line, "both `keys` and `local_jwks`", "keep one of them");
+        (None, Some(node), None) => local_jwks(node, &path.field("local_jwks"), allowed, findings).map(Keys::Here),
+        (None, None, Some(node)) => {
+            remote::remote_jwks(node, &path.field("remote_jwks"), given, findings).map(Keys::Remote)
+        }
+        (None, None, None) => {
+            let remedy = "add `keys` with a secret from the environment, `local_jwks` with public keys, or `remote_jwks` \
+                          with the place to fetch them from";
+            findings.error(path, fields.line, "no keys", remedy);
             None
         }
-        (None, None) => {
-            let remedy = "add `keys` with a secret from the environment, or `local_jwks` with public keys";
-            findings.error(path, fields.line, "no keys", remedy);
+        (listed, inline, remote) => {
+            let all = [("`keys`", listed), ("`local_jwks`", inline), ("`remote_jwks`", remote)];
+            let there: Vec<&str> = all.iter().filter(|(_, node)| node.is_some()).map(|(name, _)| *name).collect();
+            findings.error(path, fields.line, format!("more than one of {}", there.join(", ")), "keep one of them");
             None
         }
     }
@@ -206,12 +240,28 @@ fn secret_key(
     });
     let secret = fields.required("secret", "say where the secret is: {env: SECRET_KEY}", findings);
     let secret = secret.and_then(|node| secret_value(node, &path.field("secret"), algorithm, secrets, findings));
+    let window = window(&mut fields, findings);
     fields.finish(findings);
     let algorithm = algorithm?;
-    Some(match secret? {
+    let key = match secret? {
         Some(secret) => Key::hmac(kid, Some(algorithm), &secret),
         None => Key::unavailable(kid, algorithm),
-    })
+    };
+    Some(key.within(window))
+}
+
+fn window(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Window {
+    let window = Window {
+        not_before: fields.read("not_before", findings, moment),
+        not_after: fields.read("not_after", findings, moment),
+    };
+    if let (Some(first), Some(end)) = (window.not_before, window.not_after)
+        && end <= first
+    {
+        let path = fields.path.field("not_after");
+        findings.error(&path, fields.line, "never good: `not_after` is not after `not_before`", "correct one of them");
+    }
+    window
 }
 
 /// The secret; `Some(None)` where it cannot be known here.

@@ -174,10 +174,10 @@ fn mistakes_of_providers() {
             "/providers/0/local_jwks",
             json!({"inline": "{}"}),
             "providers[0]",
-            "both `keys` and `local_jwks`",
+            "more than one of `keys`, `local_jwks`",
             "keep one",
         ),
-        ("/providers/0/remote_jwks", json!({}), "providers[0].remote_jwks", "unknown field", "does not have it"),
+        ("/providers/0/remote_jwks", json!({}), "providers[0]", "more than one of `keys`, `remote_jwks`", "keep one"),
         ("/providers/0/keys/0/algorithm", json!(null), "providers[0].keys[0]", "missing field `algorithm`", "HS256"),
         (
             "/providers/0/keys/0/algorithm",
@@ -328,6 +328,108 @@ fn mistakes_of_providers() {
         ),
         ("/providers/1", provider(), "providers[1]", "two providers are called `local`", "a name of its own"),
     ]);
+}
+
+#[test]
+fn mistakes_of_fetched_keys() {
+    let remote = |members: Value| {
+        let place = json!({"cluster": "issuer", "authority": "issuer.test", "path": "/keys"});
+        with(&[
+            ("/providers/0/keys", json!(null)),
+            ("/providers/0/allowed_algorithms", json!(["RS256"])),
+            ("/providers/0/issuer", json!(null)),
+            ("/providers/0/remote_jwks", amended(place, members)),
+        ])
+    };
+    assert_eq!(policy(&remote(json!({}))).remote_jwks().len(), 1);
+    let at = "providers[0].remote_jwks";
+    for (members, path, message) in [
+        (json!({"cluster": null}), ".cluster", "a string is needed"),
+        (json!({"cluster": "a b"}), ".cluster", "with spaces"),
+        (json!({"authority": "a\r\nx: y"}), ".authority", "with spaces"),
+        (json!({"path": "keys"}), ".path", "not a path"),
+        (json!({"path": "/keys#1"}), ".path", "not a path"),
+        (json!({"cache_duration": "0s"}), ".cache_duration", "not a duration"),
+        (json!({"cache_duration": "100ms"}), ".cache_duration", "not between 1s and"),
+        (json!({"cache_duration": "8d"}), ".cache_duration", "not between 1s and"),
+        (json!({"timeout": "1"}), ".timeout", "not a duration"),
+        (json!({"timeout": "31s"}), ".timeout", "not between 10ms and 30s"),
+        (json!({"timeout": "5ms"}), ".timeout", "not between"),
+        (json!({"stale_for": "-1s"}), ".stale_for", "not a duration"),
+        (json!({"retry_back_off": {}}), ".retry_back_off", "missing field `base_interval`"),
+        (json!({"retry_back_off": {"base_interval": "10ms"}}), ".retry_back_off.base_interval", "not between"),
+        (
+            json!({"retry_back_off": {"base_interval": "9s", "max_interval": "8s"}}),
+            ".retry_back_off.max_interval",
+            "shorter than `base_interval`",
+        ),
+        (json!({"url": "https://x"}), ".url", "unknown field `url`"),
+        (json!({"issuer_discovery": true}), ".issuer_discovery", "no issuer to discover"),
+    ] {
+        let errors = errors(&remote(members.clone()));
+        assert_eq!(errors.len(), 1, "{members}: {errors:?}");
+        assert!(errors[0].path.starts_with(at) && errors[0].path.ends_with(path), "{members}: {}", errors[0]);
+        assert!(errors[0].message.contains(message), "{members}: {}", errors[0]);
+    }
+    let mut bare = remote(json!({}));
+    for (gone, message) in [("path", "no `path`"), ("authority", "no `authority`"), ("cluster", "missing field")] {
+        let mut document = bare.clone();
+        document["providers"][0]["remote_jwks"].as_object_mut().unwrap().remove(gone);
+        assert!(errors(&document)[0].message.contains(message), "{gone}: {:?}", errors(&document));
+    }
+    bare["providers"][0]["allowed_algorithms"] = json!(["HS256"]);
+    assert!(errors(&bare)[0].message.contains("holds no secrets"), "nobody could be let in");
+    bare["providers"][0]["allowed_algorithms"] = json!(["HS256", "ES256"]);
+    assert!(policy(&bare).warnings()[0].message.contains("holds no secrets"), "some can");
+}
+
+#[test]
+fn the_issuer_says_where_its_keys_are_discovered() {
+    let remote = |issuer: &str, members: Value| {
+        let place = json!({"cluster": "issuer", "issuer_discovery": true});
+        policy(&with(&[
+            ("/providers/0/keys", json!(null)),
+            ("/providers/0/allowed_algorithms", json!(["RS256"])),
+            ("/providers/0/issuer", json!(issuer)),
+            ("/providers/0/remote_jwks", amended(place, members)),
+        ]))
+        .remote_jwks()[0]
+            .to_string()
+    };
+    let known = "/.well-known/openid-configuration of cluster issuer";
+    assert_eq!(remote("https://a.test/realm", json!({})), format!("a.test/realm{known}"));
+    assert_eq!(remote("https://a.test", json!({"authority": "b.test:8080"})), format!("b.test:8080{known}"));
+    assert_eq!(remote("https://a.test", json!({"path": "/d.json"})), "a.test/d.json of cluster issuer");
+}
+
+#[test]
+fn keys_have_their_time() {
+    let times =
+        |members: Value| with(&[("/providers/0/keys/0", amended(sound()["providers"][0]["keys"][0].clone(), members))]);
+    policy(&times(json!({"not_before": "2026-11-01T00:00:00Z", "not_after": "2026-11-02T01:00:00.5+01:00"})));
+    for (members, field, message) in [
+        (json!({"not_before": "2026-11-01"}), "not_before", "not a time"),
+        (json!({"not_after": 1_793_000_000}), "not_after", "not a time"),
+        (json!({"not_after": "2026-13-01T00:00:00Z"}), "not_after", "not a time"),
+        (
+            json!({"not_before": "2026-11-01T00:00:00Z", "not_after": "2026-11-01T01:00:00+01:00"}),
+            "not_after",
+            "never good",
+        ),
+    ] {
+        let errors = errors(&times(members.clone()));
+        assert_eq!(errors.len(), 1, "{members}: {errors:?}");
+        assert_eq!(errors[0].path, format!("providers[0].keys[0].{field}"), "{members}");
+        assert!(errors[0].message.contains(message), "{members}: {}", errors[0]);
+    }
+}
+
+#[test]
+fn who_verifies_is_one_of_two() {
+    assert_eq!(errors(&with(&[("/crypto", json!("host"))]))[0].path, "crypto");
+    let asked = |crypto| policy(&with(&[("/crypto", json!(crypto))])).algorithms_for_host();
+    assert_eq!(asked("auto"), policy(&sound()).algorithms_for_host(), "`auto` unless told");
+    assert_eq!(asked("portable"), []);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::*;
 use crate::testing::{
     NOW, OTHER_SECRET, Request, SECRET, amended, expiring, policy, provider, sign, token, with_routes,
 };
+use crate::token::Proven;
 
 const BARE: Option<&str> = Some(r#"Bearer realm="portcullis""#);
 const INVALID_TOKEN: Option<&str> = Some(r#"Bearer realm="portcullis", error="invalid_token""#);
@@ -524,7 +525,7 @@ fn one_route_can_be_dry() {
 #[test]
 fn tokens_are_kept_but_not_beyond_their_time() {
     let policy = standard();
-    let mut cache = TokenCache::new(policy.cache_limits());
+    let mut worker = Worker::new(&policy, Proven::NOTHING);
     let request = Request::get("/me").bearer(json!({"exp": NOW + 10, "role": "viewer"}));
     for (after, outcome, counts, message) in [
         (0, ("allow", "authenticated"), (0, 1), "verified"),
@@ -534,21 +535,21 @@ fn tokens_are_kept_but_not_beyond_their_time() {
         (40, ("deny", "token_expired"), (0, 1), "not kept any more"),
         (5, ("allow", "authenticated"), (0, 1), "a clock that was set back"),
     ] {
-        let verdict = request.clone().at(NOW + after).decide_with(&policy, &mut cache);
+        let verdict = request.clone().at(NOW + after).decide_with(&policy, &mut worker);
         assert_eq!(verdict.outcome(), outcome, "{message}");
         assert_eq!(verdict.recorded("provider"), Some("local".into()), "{message}");
-        assert_eq!(cache.take_counts(), counts, "{message}");
+        assert_eq!(worker.cache().take_counts(), counts, "{message}");
     }
     let early = Request::get("/me").bearer(json!({"nbf": NOW + 100}));
-    assert_eq!(early.decide_with(&policy, &mut cache).outcome(), ("deny", "token_not_yet_valid"));
-    assert_eq!(early.clone().at(NOW + 100).decide_with(&policy, &mut cache).outcome(), ("allow", "authenticated"));
-    assert_eq!(early.decide_with(&policy, &mut cache).outcome(), ("deny", "token_not_yet_valid"), "kept, set back");
+    assert_eq!(early.decide_with(&policy, &mut worker).outcome(), ("deny", "token_not_yet_valid"));
+    assert_eq!(early.clone().at(NOW + 100).decide_with(&policy, &mut worker).outcome(), ("allow", "authenticated"));
+    assert_eq!(early.decide_with(&policy, &mut worker).outcome(), ("deny", "token_not_yet_valid"), "kept, set back");
 }
 
 #[test]
 fn what_is_kept_decides_nothing_but_who_calls() {
     let policy = standard();
-    let mut cache = TokenCache::new(policy.cache_limits());
+    let mut worker = Worker::new(&policy, Proven::NOTHING);
     for round in 0..2 {
         for (request, outcome) in [
             (Request::get("/me").role("viewer"), ("allow", "authenticated")),
@@ -558,7 +559,7 @@ fn what_is_kept_decides_nothing_but_who_calls() {
             (bearer(Request::get("/me"), &format!("{}x", token(json!({"sub": "u1"})))), ("deny", "token_signature")),
         ] {
             let fresh = request.decide(&policy);
-            let verdict = request.decide_with(&policy, &mut cache);
+            let verdict = request.decide_with(&policy, &mut worker);
             assert_eq!(verdict.outcome(), outcome, "round {round}");
             assert_eq!((&verdict.action, &verdict.role), (&fresh.action, &fresh.role), "round {round}");
             assert_eq!(verdict.line(200), fresh.line(200), "round {round}");
@@ -570,6 +571,8 @@ fn what_is_kept_decides_nothing_but_who_calls() {
 #[test]
 fn facts_are_asked_once() {
     struct Counting(std::cell::Cell<u32>, std::cell::Cell<u32>);
+    impl HostCrypto for Counting {}
+
     impl Facts for Counting {
         fn now(&self) -> UnixTime {
             self.0.set(self.0.get() + 1);
@@ -590,7 +593,7 @@ fn facts_are_asked_once() {
     ] {
         let facts = Counting(0.into(), 0.into());
         let request = Request::get(path).role("viewer");
-        policy.decide(&request.headers, &facts, &mut TokenCache::new(policy.cache_limits()), &mut ());
+        policy.decide(&request.headers, &facts, &mut Worker::new(policy, Proven::NOTHING), &mut ());
         assert_eq!((facts.0.get(), facts.1.get()), (1, addresses), "{message}");
     }
 }

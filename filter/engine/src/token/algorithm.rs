@@ -6,7 +6,7 @@ macro_rules! algorithms {
     ($($variant:ident = $name:literal,)+) => {
         /// A signature algorithm. `none` is not one.
         #[expect(missing_docs, reason = "the registered names speak for themselves")]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Algorithm { $($variant,)+ }
 
         impl Algorithm {

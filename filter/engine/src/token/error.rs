@@ -25,6 +25,9 @@ pub enum TokenError {
     /// No key has its `kid`, or none fits its algorithm.
     #[error("no key fits its kid and algorithm")]
     UnknownKey,
+    /// The issuer's keys have not been fetched yet, or not for too long.
+    #[error("the issuer's keys are not available")]
+    KeysUnavailable,
     /// A key fits, but the signature is not its.
     #[error("wrong signature")]
     BadSignature,
@@ -75,8 +78,14 @@ impl TokenError {
         match self {
             Self::TooLarge { .. } | Self::UnknownKey | Self::AlgorithmNotAllowed(_) => 0,
             Self::BadSignature => 1,
-            _ => 2,
+            Self::KeysUnavailable => 2,
+            _ => 3,
         }
+    }
+
+    /// Whether another key might change it.
+    pub(crate) const fn may_be_for_want_of_a_key(&self) -> bool {
+        matches!(self, Self::UnknownKey | Self::KeysUnavailable)
     }
 
     /// The reason code.
@@ -87,6 +96,7 @@ impl TokenError {
             Self::TooLarge { .. } => DenyReason::TokenTooLarge,
             Self::AlgorithmNotAllowed(_) => DenyReason::TokenAlgorithm,
             Self::UnknownKey => DenyReason::TokenUnknownKey,
+            Self::KeysUnavailable => DenyReason::KeysUnavailable,
             Self::BadSignature => DenyReason::TokenSignature,
             Self::Expired { .. } => DenyReason::TokenExpired,
             Self::NotYetValid { .. } => DenyReason::TokenNotYetValid,

@@ -36,28 +36,41 @@ impl KeySet {
     /// # Errors
     /// [`JwksError`] where nothing usable is there, or (unless `allow_short_secrets`) an HMAC key is too short.
     pub fn from_jwks(document: &[u8], allow_short_secrets: bool) -> Result<Self, JwksError> {
-        let Some(Value::Object(mut document)) = json::parse(document) else { return Err(JwksError::NotJson) };
-        let Some(Value::Array(entries)) = document.remove("keys") else { return Err(JwksError::NoKeys) };
-        if entries.len() > MAX_KEYS {
-            return Err(JwksError::TooManyKeys);
-        }
-        let mut keys = Vec::new();
-        let mut first_error = KeyError::Invalid("signature");
-        for (index, entry) in entries.iter().enumerate() {
-            match entry.as_object().ok_or(KeyError::Invalid("JSON")).and_then(from_jwk) {
-                Ok(key) => keys.push(key),
-                Err(error) if index == 0 => first_error = error,
-                Err(_) => {}
-            }
-        }
-        if keys.is_empty() {
-            return Err(JwksError::NothingUsable(first_error));
-        }
+        let keys = read(document, |_| true)?;
         if !allow_short_secrets && keys.iter().any(Key::secret_is_too_short) {
             return Err(JwksError::SecretTooShort);
         }
         Ok(Self::new(keys))
     }
+
+    /// Reads a key set that anybody can read too: secrets in it are none, and are passed over like keys of unknown types.
+    ///
+    /// # Errors
+    /// [`JwksError`] where nothing usable is there.
+    pub fn from_public_jwks(document: &[u8]) -> Result<Self, JwksError> {
+        read(document, |jwk| jwk.get("kty").is_none_or(|kty| kty != "oct")).map(Self::new)
+    }
+}
+
+fn read(document: &[u8], wanted: impl Fn(&Map<String, Value>) -> bool) -> Result<Vec<Key>, JwksError> {
+    let Some(Value::Object(mut document)) = json::parse(document) else { return Err(JwksError::NotJson) };
+    let Some(Value::Array(entries)) = document.remove("keys") else { return Err(JwksError::NoKeys) };
+    if entries.len() > MAX_KEYS {
+        return Err(JwksError::TooManyKeys);
+    }
+    let mut keys = Vec::new();
+    let mut first_error = KeyError::Invalid("signature");
+    for (index, entry) in entries.iter().enumerate() {
+        match entry.as_object().filter(|jwk| wanted(jwk)).ok_or(KeyError::Invalid("JSON")).and_then(from_jwk) {
+            Ok(key) => keys.push(key),
+            Err(error) if index == 0 => first_error = error,
+            Err(_) => {}
+        }
+    }
+    if keys.is_empty() {
+        return Err(JwksError::NothingUsable(first_error));
+    }
+    Ok(keys)
 }
 
 fn from_jwk(jwk: &Map<String, Value>) -> Result<Key, KeyError> {

@@ -4,13 +4,16 @@ use std::fmt;
 
 use jwt_simple::algorithms::{P256PublicKey, P384PublicKey, RSAPublicKey};
 use p256::ecdsa::signature::Verifier as _;
+use p521::pkcs8::EncodePublicKey as _;
 use superboring::hash::MessageDigest;
 use superboring::pkey::{PKey, Public};
 use superboring::rsa::Padding;
 use superboring::sign::Verifier;
 
-use super::Algorithm;
+use super::crypto::Crypto;
+use super::{Algorithm, Window};
 use crate::secret::Secret;
+use crate::time::UnixTime;
 
 /// How many keys are tried for a token that names none: what an issuer publishes while it rotates, twice over.
 const MAX_KEYS_TRIED: usize = 8;
@@ -26,7 +29,10 @@ pub struct KeySet {
 pub struct Key {
     kid: Option<String>,
     algorithm: Option<Algorithm>,
+    window: Window,
     material: Material,
+    /// The key as a DER `SubjectPublicKeyInfo` (RFC 5280 section 4.1), for a host that verifies; empty where none does.
+    spki: Vec<u8>,
 }
 
 #[derive(Clone)]
@@ -61,17 +67,27 @@ pub enum KeyError {
 
 /// What a key may be, for pickers and messages.
 impl Key {
+    const fn new(kid: Option<String>, algorithm: Option<Algorithm>, material: Material, spki: Vec<u8>) -> Self {
+        Self { kid, algorithm, window: Window::ALWAYS, material, spki }
+    }
+
+    /// The same key, good only for a time.
+    #[must_use]
+    pub fn within(self, window: Window) -> Self {
+        Self { window, ..self }
+    }
+
     /// An HMAC key. Its length is the caller's to check: [`Key::secret_is_too_short`].
     #[must_use]
     pub fn hmac(kid: Option<String>, algorithm: Option<Algorithm>, secret: &Secret) -> Self {
         let keyed = HmacKey { sha256: hmac_sha256::HMAC::new(secret.expose()), secret: secret.clone() };
-        Self { kid, algorithm, material: Material::Hmac(Box::new(keyed)) }
+        Self::new(kid, algorithm, Material::Hmac(Box::new(keyed)), Vec::new())
     }
 
     /// A place for a key whose secret is not known here.
     #[must_use]
     pub const fn unavailable(kid: Option<String>, algorithm: Algorithm) -> Self {
-        Self { kid, algorithm: Some(algorithm), material: Material::Unavailable }
+        Self::new(kid, Some(algorithm), Material::Unavailable, Vec::new())
     }
 
     /// An RSA public key from its big-endian modulus and exponent.
@@ -87,8 +103,9 @@ impl Key {
         }
         let invalid = KeyError::Invalid("RSA");
         let key = RSAPublicKey::from_components(n, e).map_err(|_| invalid.clone())?;
+        let spki = key.to_der().map_err(|_| invalid.clone())?;
         let key = PKey::from_rsa(key.as_ref().clone()).map_err(|_| invalid)?;
-        Ok(Self { kid, algorithm, material: Material::Rsa(Box::new(key)) })
+        Ok(Self::new(kid, algorithm, Material::Rsa(Box::new(key)), spki))
     }
 
     /// A public key on P-256, P-384 or P-521 from its affine coordinates.
@@ -106,12 +123,26 @@ impl Key {
             return Err(KeyError::Invalid("EC"));
         }
         let point = [&[4], x, y].concat();
-        let material = match curve {
-            "P-256" => P256PublicKey::from_bytes(&point).ok().map(Material::P256),
-            "P-384" => P384PublicKey::from_bytes(&point).ok().map(Material::P384),
-            _ => p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok().map(|key| Material::P521(Box::new(key))),
+        let invalid = |_| KeyError::Invalid("EC");
+        let (material, spki) = match curve {
+            "P-256" => {
+                let key = P256PublicKey::from_bytes(&point).map_err(invalid)?;
+                let spki = key.to_der().map_err(invalid)?;
+                (Material::P256(key), spki)
+            }
+            "P-384" => {
+                let key = P384PublicKey::from_bytes(&point).map_err(invalid)?;
+                let spki = key.to_der().map_err(invalid)?;
+                (Material::P384(key), spki)
+            }
+            _ => {
+                let invalid = KeyError::Invalid("EC");
+                let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(|_| invalid.clone())?;
+                let spki = key.to_public_key_der().map_err(|_| invalid)?.into_vec();
+                (Material::P521(Box::new(key)), spki)
+            }
         };
-        Ok(Self { kid, algorithm: None, material: material.ok_or(KeyError::Invalid("EC"))? })
+        Ok(Self::new(kid, None, material, spki))
     }
 
     /// An Ed25519 public key.
@@ -121,13 +152,23 @@ impl Key {
     pub fn ed25519(kid: Option<String>, x: &[u8]) -> Result<Self, KeyError> {
         let key = ed25519_compact::PublicKey::from_slice(x).and_then(|key| key.validate().map(|()| key));
         let key = key.map_err(|_| KeyError::Invalid("Ed25519"))?;
-        Ok(Self { kid, algorithm: None, material: Material::Ed25519(key) })
+        Ok(Self::new(kid, None, Material::Ed25519(key), Vec::new()))
     }
 
     /// The key's id.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    pub(crate) fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// When the key may be used.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
     }
 
     /// Whether this is an HMAC key with fewer bytes than the hash of an algorithm it serves gives out.
@@ -165,11 +206,16 @@ impl Key {
 
     /// Verifies a signature; any failure is `false`. HMAC tags are compared in constant time, ECDSA signatures have
     /// exactly the length of two coordinates (RFC 7518 section 3.4).
-    #[must_use]
-    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8], crypto: Crypto<'_>) -> bool {
         if !self.fits(algorithm) {
             return false;
         }
+        crypto
+            .verify(algorithm, &self.spki, signature, message)
+            .unwrap_or_else(|| self.verify_here(algorithm, message, signature))
+    }
+
+    fn verify_here(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {
             Material::Unavailable => false,
             Material::Hmac(key) => key.verify(algorithm, message, signature),
@@ -240,12 +286,13 @@ impl KeySet {
         &self.keys
     }
 
-    /// The keys to try for a token, few and never of the wrong type. A `kid` picks the keys that have it, or else those
-    /// that have none; without one, any may serve.
+    /// The keys to try for a token, few and never of the wrong type or out of their time (any time, where `now` is
+    /// `None`). A `kid` picks the keys that have it, or else those that have none; without one, any may serve.
     pub(crate) fn candidates<'k>(
         &'k self,
         kid: Option<&'k str>,
         algorithm: Algorithm,
+        now: Option<UnixTime>,
     ) -> impl Iterator<Item = &'k Key> {
         let named = kid.filter(|kid| self.keys.iter().any(|key| key.kid() == Some(kid)));
         let picked = move |key: &&Key| match (kid, named) {
@@ -253,6 +300,7 @@ impl KeySet {
             (Some(_), None) => key.kid().is_none(),
             (None, None) => true,
         };
-        self.keys.iter().filter(picked).filter(move |key| key.fits(algorithm)).take(MAX_KEYS_TRIED)
+        let usable = move |key: &&Key| key.fits(algorithm) && now.is_none_or(|now| key.window.contains(now));
+        self.keys.iter().filter(picked).filter(usable).take(MAX_KEYS_TRIED)
     }
 }

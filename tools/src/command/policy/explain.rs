@@ -2,15 +2,14 @@
 
 use std::net::IpAddr;
 
-use portcullis_engine::{
-    CacheLimits, Decision, Facts, HeaderEdit, LocalReply, RequestAction, Step, TokenCache, Trace, UnixTime, Verdict,
-};
+use portcullis_engine::token::HostCrypto;
+use portcullis_engine::{Decision, Facts, HeaderEdit, LocalReply, RequestAction, Step, Trace, UnixTime, Verdict};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{ExplainArgs, parse_header};
-use crate::document::Document;
+use crate::document::{self, Document};
 use crate::exit::{Exit, Failure};
 use crate::input;
 use crate::terminal::{Terminal, visible};
@@ -29,8 +28,8 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
     let policy = Document::read(&args.file)?.policy(terminal)?;
     let now = args.at.map_or_else(time::now_precise, UnixTime::from_seconds);
     let mut steps = Steps::default();
-    let mut cache = TokenCache::new(CacheLimits { max_entries: 0, max_bytes: 0 });
-    let verdict = policy.decide(&headers, &Given { now, client: args.ip }, &mut cache, &mut steps);
+    let mut worker = document::worker(&policy, &args.provider_jwks, terminal)?;
+    let verdict = policy.decide(&headers, &Given { now, client: args.ip }, &mut worker, &mut steps);
     let explained = Explained::new(verdict, steps, &args.response_header);
     if args.json {
         terminal.json(&explained.for_programs())?;
@@ -46,6 +45,8 @@ struct Given {
     now: UnixTime,
     client: Option<IpAddr>,
 }
+
+impl HostCrypto for Given {}
 
 impl Facts for Given {
     fn now(&self) -> UnixTime {

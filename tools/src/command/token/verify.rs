@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::decode_secret;
 use crate::cli::TokenVerifyArgs;
-use crate::document::Document;
+use crate::document::{self, Document};
 use crate::exit::{Exit, Failure};
 use crate::input;
 use crate::signing::check_secret;
@@ -30,8 +30,9 @@ pub fn run(args: &TokenVerifyArgs, terminal: &mut Terminal) -> Result<Exit, Fail
     input::once([token_file, trust.policy.as_deref(), trust.jwks.as_deref(), trust.secret_file.as_deref()])?;
     if let Some(path) = &args.trust.policy {
         let policy = Document::read(path)?.policy(terminal)?;
+        let worker = document::worker(&policy, &args.provider_jwks, terminal)?;
         let token = input::token(args.file.as_deref())?;
-        return match policy.verify_token(&token, now) {
+        return match policy.verify_token(&token, now, &worker) {
             Ok((provider, verified)) => accept(&verified, Some(provider), args.json, terminal),
             Err(error) => refuse(&error, args.json, terminal),
         };

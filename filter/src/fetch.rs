@@ -1,0 +1,287 @@
+//! Fetching key sets: one worker asks for all, every worker takes in what came, and requests that need it wait.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use portcullis_engine::{
+    Answer, Facts as _, FetchError, FetchState, MAX_DOCUMENT_BYTES, Policy, RemoteJwks, Stage, UnixTime, Worker,
+};
+
+use crate::host::{self, HostFacts};
+use crate::http::Request;
+use crate::metrics::Metrics;
+
+/// How often a worker looks whether there are new keys, or old ones to renew.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The same while requests wait.
+const BUSY: Duration = Duration::from_millis(5);
+
+/// How many requests may wait in one worker. Those beyond are decided by the keys at hand.
+const MAX_HELD: usize = 1024;
+
+/// How often an update of shared data is tried again when another worker was faster.
+const MAX_RACES: usize = 16;
+
+/// The fetching side of a plugin.
+pub(crate) struct Fetcher {
+    /// The root context: timer and answers are its own.
+    context: u32,
+    sources: Vec<Source>,
+    calls: Vec<Call>,
+    held: Vec<Held>,
+    period: Duration,
+}
+
+/// Where a set is kept for all workers.
+struct Source {
+    state: String,
+    document: String,
+}
+
+/// A request to an issuer that is under way.
+struct Call {
+    token: u32,
+    source: usize,
+    stage: Stage,
+}
+
+/// A request that waits for keys.
+struct Held {
+    request: Weak<RefCell<Request>>,
+    source: usize,
+    until: Until,
+    deadline: UnixTime,
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy)]
+enum Until {
+    /// Other keys than those of this generation.
+    NewerThan(u32),
+    /// The end of a fetch, when this many had ended: then its `kid` is known, or nobody knows it.
+    FetchesEnded(u32),
+}
+
+/// Whether a request should wait.
+pub(crate) enum Wait {
+    /// Nothing that could come would help, or not in time.
+    No,
+    /// There are newer keys at hand now: ask again.
+    AskAgain,
+    /// It is among those that wait, and will be resumed.
+    Held,
+}
+
+impl Fetcher {
+    pub(crate) fn new(context: u32, policy: &Policy) -> Self {
+        let key = |remote: &RemoteJwks, what: &str| format!("portcullis.jwks.{what}.{}", remote.id());
+        let source = |remote| Source { state: key(remote, "state"), document: key(remote, "document") };
+        Self {
+            context,
+            sources: policy.remote_jwks().iter().map(source).collect(),
+            calls: Vec::new(),
+            held: Vec::new(),
+            period: Duration::ZERO,
+        }
+    }
+
+    /// Takes in what other workers or an earlier policy have fetched, and sets the timer.
+    pub(crate) fn start(&mut self, policy: &Policy, worker: &mut Worker) {
+        for index in 0..self.sources.len() {
+            self.synchronize(index, policy, worker);
+        }
+        // At once, but not from within the configuration: there the host may not have its clusters yet.
+        let period = if self.sources.is_empty() { Duration::ZERO } else { Duration::from_millis(1) };
+        self.set_period(period);
+    }
+
+    /// Lets a request wait for a key that `source` may have, where that may come in time.
+    pub(crate) fn hold(
+        &mut self,
+        request: (u32, Weak<RefCell<Request>>),
+        source: usize,
+        policy: &Policy,
+        worker: &mut Worker,
+    ) -> Wait {
+        let Some(remote) = policy.remote_jwks().get(source) else { return Wait::No };
+        let before = worker.generation(source);
+        let state = self.synchronize(source, policy, worker);
+        if worker.generation(source) != before {
+            return Wait::AskAgain;
+        }
+        let now = HostFacts.now();
+        let has_keys = worker.has_keys(source);
+        if self.held.len() >= MAX_HELD || (has_keys && !remote.may_learn(&state, now)) {
+            return Wait::No;
+        }
+        let until = if has_keys { Until::FetchesEnded(state.finished()) } else { Until::NewerThan(before) };
+        let (context, request) = request;
+        self.held.push(Held { request, source, until, deadline: now.plus(remote.timeout()) });
+        if host::act_as(self.context).is_ok() {
+            self.set_period(BUSY);
+        }
+        // Its own again, so that the host pauses this request and no other.
+        if host::act_as(context).is_ok() {
+            return Wait::Held;
+        }
+        self.held.pop();
+        Wait::No
+    }
+
+    /// Every request that waits: another policy takes over, and nobody asks for this one's keys any more.
+    pub(crate) fn release_all(&mut self) -> Vec<Rc<RefCell<Request>>> {
+        std::mem::take(&mut self.held).iter().filter_map(|held| held.request.upgrade()).collect()
+    }
+
+    /// What the timer asks: new keys, old keys, keys too old. Gives out the requests that have waited long enough.
+    pub(crate) fn tick(
+        &mut self,
+        policy: &Policy,
+        worker: &mut Worker,
+        metrics: &Metrics,
+    ) -> Vec<Rc<RefCell<Request>>> {
+        for source in 0..self.sources.len() {
+            let state = self.synchronize(source, policy, worker);
+            self.fetch_if_due(source, state, policy, metrics);
+        }
+        if worker.expire(HostFacts.now()) {
+            log::error!("keys are too old to serve: their issuer has not answered for longer than `stale_for`");
+        }
+        self.release(worker)
+    }
+
+    /// What came of a call. Gives out the requests that waited for it.
+    pub(crate) fn answered(
+        &mut self,
+        (token, headers, size): (u32, usize, usize),
+        policy: &Policy,
+        worker: &mut Worker,
+        metrics: &Metrics,
+    ) -> Vec<Rc<RefCell<Request>>> {
+        let Some(at) = self.calls.iter().position(|call| call.token == token) else { return Vec::new() };
+        let Call { source, stage, .. } = self.calls.swap_remove(at);
+        let (Some(remote), Some(place)) = (policy.remote_jwks().get(source), self.sources.get(source)) else {
+            return Vec::new();
+        };
+        let mut body = Vec::new();
+        let answer = match host::fetched_status().filter(|_| headers > 0) {
+            None => Err(FetchError::NoAnswer),
+            Some(200) if size > MAX_DOCUMENT_BYTES => Err(FetchError::TooLarge(size)),
+            Some(status) => {
+                body = host::fetched_body(size);
+                remote.read(&stage, status, &body)
+            }
+        };
+        let ended = match answer {
+            Ok(Answer::Next(stage)) => match self.call(source, stage, remote) {
+                Ok(()) => return Vec::new(),
+                Err(error) => Err(error),
+            },
+            Ok(Answer::Keys(keys)) => {
+                host::set_shared(&place.document, &body).map(|()| keys.keys().len()).map_err(|_| FetchError::NoAnswer)
+            }
+            Err(error) => Err(error),
+        };
+        self.end(source, remote, ended, metrics);
+        self.synchronize(source, policy, worker);
+        self.release(worker)
+    }
+
+    /// Records the end of a fetch for all workers.
+    fn end(&self, source: usize, remote: &RemoteJwks, ended: Result<usize, FetchError>, metrics: &Metrics) {
+        metrics.fetched(ended.is_ok());
+        match &ended {
+            Ok(count) => log::info!("{count} keys from {remote}"),
+            Err(error) => log::warn!("no keys from {remote}: {error}; those at hand stay"),
+        }
+        let Some(place) = self.sources.get(source) else { return };
+        let now = HostFacts.now();
+        update(&place.state, |state| {
+            Some(if ended.is_ok() { remote.succeeded(state, now) } else { remote.failed(state, now) })
+        });
+    }
+
+    fn fetch_if_due(&mut self, source: usize, state: FetchState, policy: &Policy, metrics: &Metrics) {
+        let (Some(remote), Some(place)) = (policy.remote_jwks().get(source), self.sources.get(source)) else { return };
+        let unknown_kid =
+            self.held.iter().any(|held| held.source == source && matches!(held.until, Until::FetchesEnded(_)));
+        let now = HostFacts.now();
+        let turn = |state: &FetchState| remote.is_due(state, unknown_kid, now).then(|| remote.begun(state, now));
+        if turn(&state).is_none() || update(&place.state, turn).is_none() {
+            return;
+        }
+        if let Err(error) = self.call(source, remote.first_stage(), remote) {
+            self.end(source, remote, Err(error), metrics);
+        }
+    }
+
+    fn call(&mut self, source: usize, stage: Stage, remote: &RemoteJwks) -> Result<(), FetchError> {
+        let token = host::fetch(remote, remote.path_of(&stage)).map_err(|_| FetchError::NoCluster)?;
+        self.calls.push(Call { token, source, stage });
+        Ok(())
+    }
+
+    /// Takes in what is there for all, where it is newer than what is here.
+    fn synchronize(&self, source: usize, policy: &Policy, worker: &mut Worker) -> FetchState {
+        let Some(place) = self.sources.get(source) else { return FetchState::NEVER };
+        let state = state_of(place);
+        if state.generation() == worker.generation(source) {
+            return state;
+        }
+        let document = host::shared(&place.document).0.unwrap_or_default();
+        if let Err(error) = worker.learn(policy, source, &state, &document) {
+            log::error!("shared keys cannot be read: {error}");
+        }
+        state
+    }
+
+    /// The requests whose wait is over, taken out of those that wait.
+    fn release(&mut self, worker: &Worker) -> Vec<Rc<RefCell<Request>>> {
+        if self.held.is_empty() {
+            self.set_period(if self.sources.is_empty() { Duration::ZERO } else { IDLE });
+            return Vec::new();
+        }
+        let now = HostFacts.now();
+        let finished: Vec<u32> = self.sources.iter().map(|place| state_of(place).finished()).collect();
+        let is_over = |held: &Held| {
+            now >= held.deadline
+                || match held.until {
+                    Until::NewerThan(generation) => worker.generation(held.source) != generation,
+                    Until::FetchesEnded(count) => finished.get(held.source) != Some(&count),
+                }
+        };
+        let (over, waiting) = std::mem::take(&mut self.held).into_iter().partition(is_over);
+        self.held = waiting;
+        self.held.retain(|held| held.request.strong_count() > 0);
+        if self.held.is_empty() {
+            self.set_period(IDLE);
+        }
+        over.iter().filter_map(|held: &Held| held.request.upgrade()).collect()
+    }
+
+    fn set_period(&mut self, period: Duration) {
+        if self.period != period {
+            self.period = period;
+            host::set_tick_period(period);
+        }
+    }
+}
+
+fn state_of(place: &Source) -> FetchState {
+    host::shared(&place.state).0.map_or(FetchState::NEVER, |bytes| FetchState::decode(&bytes))
+}
+
+/// Changes a shared state; `None` where `change` no longer wants to, or others were faster too often.
+fn update(key: &str, change: impl Fn(&FetchState) -> Option<FetchState>) -> Option<FetchState> {
+    for _ in 0..MAX_RACES {
+        let (bytes, version) = host::shared(key);
+        let state = bytes.map_or(FetchState::NEVER, |bytes| FetchState::decode(&bytes));
+        let next = change(&state)?;
+        if host::replace_shared(key, &next.encode(), version) {
+            return Some(next);
+        }
+    }
+    None
+}
