@@ -1,4 +1,4 @@
-//! Every hostcall there is. Bytes in, results out: the string calls of the SDK panic on values that are not UTF-8.
+//! Every hostcall there is, but for the one of [`header_map`](crate::header_map). Bytes in, results out: the string calls of the SDK panic on values that are not UTF-8.
 
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -10,6 +10,8 @@ use portcullis_engine::{
 use prost::Message as _;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
+
+use crate::header_map::HeaderMap;
 
 /// The key under which Envoy keeps the audit record in filter state; access loggers read it as
 /// `%FILTER_STATE(wasm.portcullis.audit:PLAIN)%`.
@@ -78,28 +80,28 @@ pub(crate) fn secret(name: &str) -> SecretLookup {
     }
 }
 
-pub(crate) fn request_headers() -> Result<Vec<(String, Vec<u8>)>, Status> {
-    hostcalls::get_map_bytes(MapType::HttpRequestHeaders)
+pub(crate) fn request_headers() -> Result<HeaderMap, Status> {
+    HeaderMap::read(MapType::HttpRequestHeaders)
 }
 
-pub(crate) fn response_headers() -> Result<Vec<(String, Vec<u8>)>, Status> {
-    hostcalls::get_map_bytes(MapType::HttpResponseHeaders)
+pub(crate) fn response_headers() -> Result<HeaderMap, Status> {
+    HeaderMap::read(MapType::HttpResponseHeaders)
 }
 
 /// Edits the request's headers, of which `known` were just read.
-pub(crate) fn edit_request(known: &Headers, edits: &[HeaderEdit]) -> Result<(), Status> {
+pub(crate) fn edit_request(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
     edits.iter().try_for_each(|edit| apply(MapType::HttpRequestHeaders, known, edit))
 }
 
 /// Edits the response's headers, of which `known` were just read.
-pub(crate) fn edit_response(known: &Headers, edits: &[HeaderEdit]) -> Result<(), Status> {
+pub(crate) fn edit_response(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
     edits.iter().try_for_each(|edit| apply(MapType::HttpResponseHeaders, known, edit))
 }
 
-fn apply(map: MapType, known: &Headers, edit: &HeaderEdit) -> Result<(), Status> {
+fn apply(map: MapType, known: &Headers<'_>, edit: &HeaderEdit) -> Result<(), Status> {
     match edit {
         // A header that is not there needs no replacing, which is dearer.
-        HeaderEdit::Set(name, value) if !known.iter().any(|(known, _)| **known == **name) => {
+        HeaderEdit::Set(name, value) if !known.iter().any(|(known, _)| *known == &**name) => {
             hostcalls::add_map_value(map, name, value)
         }
         HeaderEdit::Set(name, value) => hostcalls::set_map_value(map, name, Some(value)),

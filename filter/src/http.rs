@@ -8,6 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Status};
 
 use crate::fetch::Wait;
+use crate::header_map::HeaderMap;
 use crate::host::{self, HostFacts};
 use crate::plugin::Plugin;
 
@@ -41,8 +42,8 @@ enum Patience {
     None,
 }
 
-fn status_of(headers: &Headers) -> Option<u16> {
-    let (_, value) = headers.iter().find(|(name, _)| name == ":status")?;
+fn status_of(headers: &Headers<'_>) -> Option<u16> {
+    let (_, value) = headers.iter().find(|(name, _)| *name == ":status")?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
@@ -74,7 +75,8 @@ pub(crate) fn resume(request: &RefCell<Request>) {
 impl Request {
     fn decide(&mut self, patience: Patience, itself: &Weak<RefCell<Self>>) -> Outcome {
         let Some(plugin) = self.plugin.clone() else { return self.reply(failure_reply(503)) };
-        let headers = match host::request_headers() {
+        let map = host::request_headers();
+        let headers = match map.as_ref().map_err(|status| *status).and_then(HeaderMap::headers) {
             Ok(headers) => headers,
             Err(status) => return self.fail("cannot read the request's headers", status),
         };
@@ -101,7 +103,7 @@ impl Request {
         }
     }
 
-    fn go_on(&mut self, headers: &Headers, edits: &[HeaderEdit]) -> Outcome {
+    fn go_on(&mut self, headers: &Headers<'_>, edits: &[HeaderEdit]) -> Outcome {
         match host::edit_request(headers, edits) {
             Ok(()) => Outcome::Continue,
             Err(status) => self.fail("cannot edit the request's headers", status),
@@ -110,7 +112,8 @@ impl Request {
 
     fn edit_response(&mut self) -> Outcome {
         let Some(plan) = self.response.as_ref().filter(|_| !self.replied) else { return Outcome::Continue };
-        let headers = match host::response_headers() {
+        let map = host::response_headers();
+        let headers = match map.as_ref().map_err(|status| *status).and_then(HeaderMap::headers) {
             Ok(headers) => headers,
             Err(status) => return self.fail("cannot read the response's headers", status),
         };

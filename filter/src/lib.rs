@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
 mod fetch;
+mod header_map;
 mod host;
 mod http;
 mod metrics;

@@ -125,20 +125,20 @@ impl CorsPolicy {
     }
 
     /// The edits of an upstream's response with these headers: its own CORS headers go, ours come.
-    pub(crate) fn response_edits(&self, origin: Option<&str>, upstream: &Headers, edits: &mut Vec<HeaderEdit>) {
+    pub(crate) fn response_edits(&self, origin: Option<&str>, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
         let ours = self.reply_headers(origin);
         for (index, (name, _)) in upstream.iter().enumerate() {
             let foreign = name.starts_with("access-control-")
-                && ACCESS_CONTROL.contains(&name.as_str())
+                && ACCESS_CONTROL.contains(name)
                 && !ours.iter().any(|(set, _)| **set == **name);
             if foreign && !upstream.iter().take(index).any(|(earlier, _)| earlier == name) {
-                edits.push(HeaderEdit::Remove(name.clone().into()));
+                edits.push(HeaderEdit::Remove((*name).to_owned().into()));
             }
         }
         for (name, value) in ours {
             if *name != *"vary" {
                 edits.push(HeaderEdit::Set(name, value));
-            } else if !upstream.iter().any(|(name, value)| name == "vary" && lists_origin(value)) {
+            } else if !upstream.iter().any(|(name, value)| *name == "vary" && lists_origin(value)) {
                 edits.push(HeaderEdit::Append(name, value));
             }
         }

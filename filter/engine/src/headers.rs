@@ -76,12 +76,12 @@ impl HeaderRule {
     }
 
     /// What it takes for a response with these headers to obey the rule.
-    pub(crate) fn edit(&self, headers: &Headers) -> Option<HeaderEdit> {
-        let mut present = headers.iter().filter(|(name, _)| name.as_str() == self.name());
+    pub(crate) fn edit(&self, headers: &Headers<'_>) -> Option<HeaderEdit> {
+        let mut present = headers.iter().filter(|(name, _)| *name == self.name());
         match self {
             Self::Set(name, value) => {
                 let right =
-                    present.next().is_some_and(|(_, current)| current == value.as_bytes()) && present.next().is_none();
+                    present.next().is_some_and(|(_, current)| *current == value.as_bytes()) && present.next().is_none();
                 (!right).then(|| HeaderEdit::Set(name.clone(), value.clone()))
             }
             Self::Default(name, value) => {

@@ -142,7 +142,7 @@ impl Policy {
     /// `worker` keeps what is kept from request to request; it belongs to this policy and no other.
     pub fn decide(
         &self,
-        headers: &Headers,
+        headers: &Headers<'_>,
         facts: &impl Facts,
         worker: &mut Worker,
         trace: &mut impl Trace,

@@ -6,12 +6,18 @@ use crate::decision::DenyReason;
 use crate::path::NormalizedPath;
 
 /// Header names in lower case, pseudo-headers included, and values as bytes: the order and the repetitions of the wire.
-pub type Headers = [(String, Vec<u8>)];
+pub type Headers<'a> = [(&'a str, &'a [u8])];
+
+/// Headers that are held elsewhere, as the engine takes them.
+#[must_use]
+pub fn borrow_headers(owned: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
+    owned.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
+}
 
 /// What can be said of any request, however malformed: enough for a reply and an audit record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Envelope<'a> {
-    pub(crate) headers: &'a Headers,
+    pub(crate) headers: &'a Headers<'a>,
     pub(crate) method: Method<'a>,
     pub(crate) origin: Option<&'a str>,
     pub(crate) request_id: Option<&'a str>,
@@ -106,10 +112,10 @@ impl<T> Lookup<T> {
 
 impl<'a> Envelope<'a> {
     /// Collects what every answer needs, in one pass. Never fails: what is missing or repeated is simply not there.
-    pub(crate) fn scan(headers: &'a Headers) -> Self {
+    pub(crate) fn scan(headers: &'a Headers<'a>) -> Self {
         let mut single = Single::default();
         for (name, value) in headers {
-            let slot = match name.as_str() {
+            let slot = match *name {
                 ":method" => &mut single.method,
                 ":path" => &mut single.path,
                 ":authority" => &mut single.authority,
@@ -136,7 +142,7 @@ impl<'a> Envelope<'a> {
     /// The value of a header that is there once, and in no other spelling that a server may take for it.
     pub(crate) fn unmistakable(&self, name: &str) -> Option<&'a [u8]> {
         let spelled = self.headers.iter().filter(|(own, _)| spells(own, name));
-        Lookup::of(spelled).one().filter(|(own, _)| own == name).map(|(_, value)| value.as_slice())
+        Lookup::of(spelled).one().filter(|(own, _)| *own == name).map(|(_, value)| *value)
     }
 
     pub(crate) fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
@@ -311,8 +317,8 @@ pub(crate) fn spells_prefix(name: &str, prefix: &str) -> bool {
     name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(left, right)| plain(left) == plain(right))
 }
 
-fn values<'a, 'n>(headers: &'a Headers, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-    headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_slice())
+fn values<'a, 'n>(headers: &'a Headers<'a>, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    headers.iter().filter(move |(key, _)| *key == name).map(|(_, value)| *value)
 }
 
 /// Request ids are Envoy's UUIDs, or hexadecimal ids of a tracer; nothing else that a client may have put there is

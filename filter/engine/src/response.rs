@@ -40,7 +40,7 @@ impl ResponsePlan {
 
     /// The edits that an upstream's response with these headers needs, and no more.
     #[must_use]
-    pub fn edits(&self, upstream: &Headers) -> Vec<HeaderEdit> {
+    pub fn edits(&self, upstream: &Headers<'_>) -> Vec<HeaderEdit> {
         let mut edits = Vec::with_capacity(self.rules.security.len() + 4);
         edits.extend(self.rules.security.iter().filter_map(|rule| rule.edit(upstream)));
         if let Some(cors) = &self.rules.cors {
@@ -52,13 +52,13 @@ impl ResponsePlan {
     /// The reply that stands in for an upstream's response of this status, where such responses are hidden: nothing of
     /// the upstream's is left but the status and, so that clients wait, its `Retry-After`.
     #[must_use]
-    pub fn hide_upstream_error(&self, status: u16, upstream: &Headers) -> Option<LocalReply> {
+    pub fn hide_upstream_error(&self, status: u16, upstream: &Headers<'_>) -> Option<LocalReply> {
         if !self.rules.hide_upstream_5xx || !(500..=599).contains(&status) {
             return None;
         }
         let mut reply = self.problem(status);
-        let retry_after = upstream.iter().find(|(name, _)| name == "retry-after").map(|(_, value)| value);
-        let printable = |value: &&Vec<u8>| value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
+        let retry_after = upstream.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value);
+        let printable = |value: &&&[u8]| value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
         if let Some(value) = retry_after.filter(printable).and_then(|value| std::str::from_utf8(value).ok()) {
             reply.headers.push(("retry-after".into(), value.to_owned().into()));
         }

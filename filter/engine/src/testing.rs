@@ -11,6 +11,7 @@ use crate::headers::HeaderEdit;
 use crate::pipeline::{Facts, RequestAction, Step, Trace, Verdict};
 use crate::policy::Policy;
 use crate::reply::LocalReply;
+use crate::request::borrow_headers;
 use crate::secret::{Secret, SecretLookup};
 use crate::time::UnixTime;
 use crate::token::{HostCrypto, Proven};
@@ -187,12 +188,12 @@ impl Request {
 
     /// With what an earlier decision kept.
     pub(crate) fn decide_with(&self, policy: &Policy, worker: &mut Worker) -> Verdict {
-        policy.decide(&self.headers, self, worker, &mut ())
+        policy.decide(&borrow_headers(&self.headers), self, worker, &mut ())
     }
 
     pub(crate) fn steps(&self, policy: &Policy) -> Vec<(Step, bool, String)> {
         let mut steps = Steps(Vec::new());
-        policy.decide(&self.headers, self, &mut Worker::new(policy, Proven::NOTHING), &mut steps);
+        policy.decide(&borrow_headers(&self.headers), self, &mut Worker::new(policy, Proven::NOTHING), &mut steps);
         steps.0
     }
 }
@@ -293,6 +294,6 @@ pub(crate) fn after(edits: &[HeaderEdit], before: &[(&str, &str)]) -> Vec<(Strin
 }
 
 /// An upstream's response headers.
-pub(crate) fn headers(pairs: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+pub(crate) fn headers<'a>(pairs: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a [u8])> {
+    pairs.iter().map(|(name, value)| (*name, value.as_bytes())).collect()
 }

@@ -15,8 +15,8 @@ pub(crate) fn strip_identity(envelope: Envelope<'_>, identity_headers: &[String]
     let mut edits: Vec<HeaderEdit> = Vec::with_capacity(8);
     for (name, _) in envelope.headers {
         let is_identity = spells_prefix(name, OWN_PREFIX) || identity_headers.iter().any(|own| spells(name, own));
-        if is_identity && !edits.iter().any(|edit| edit.name() == name) {
-            edits.push(HeaderEdit::Remove(name.clone().into()));
+        if is_identity && !edits.iter().any(|edit| edit.name() == *name) {
+            edits.push(HeaderEdit::Remove((*name).to_owned().into()));
         }
     }
     edits
@@ -33,7 +33,7 @@ pub(crate) fn strip_token<'a>(
     let mut rewritten = head.path.is_rewritten();
     for place in places {
         match place {
-            Place::Header { name, .. } => edits.push(HeaderEdit::Remove(name.clone().into())),
+            Place::Header { name, .. } => edits.push(HeaderEdit::Remove(name.clone())),
             Place::Cookie(name) => {
                 let lines = cookies.take().unwrap_or_else(|| cookie_lines(head));
                 cookies = Some(lines.iter().filter_map(|line| without_cookie(line, name)).collect());

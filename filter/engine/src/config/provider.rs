@@ -370,7 +370,7 @@ fn from_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     // One spelling, so that two providers that take the same tokens have one place: schemes are in any case.
     let scheme = value_prefix.trim_end_matches(' ');
     let separator = if scheme.len() < value_prefix.len() { " " } else { "" };
-    Some(Place::Header { name: name?, value_prefix: format!("{}{separator}", scheme.to_ascii_lowercase()) })
+    Some(Place::Header { name: name?.into(), value_prefix: format!("{}{separator}", scheme.to_ascii_lowercase()) })
 }
 
 fn claim_to_headers(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(ClaimPath, Text)>> {

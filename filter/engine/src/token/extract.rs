@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::decision::DenyReason;
 use crate::request::{Lookup, RequestHead, decode_form};
+use crate::text::Text;
 
 /// Every place the providers name, and who takes tokens from it.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +20,7 @@ pub(crate) struct TokenSource {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    Header { name: String, value_prefix: String },
+    Header { name: Text, value_prefix: String },
     Cookie(String),
     Param(String),
 }

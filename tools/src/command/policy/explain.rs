@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use portcullis_engine::token::HostCrypto;
-use portcullis_engine::{Decision, Facts, HeaderEdit, LocalReply, RequestAction, Step, Trace, UnixTime, Verdict};
+use portcullis_engine::{
+    Decision, Facts, HeaderEdit, LocalReply, RequestAction, Step, Trace, UnixTime, Verdict, borrow_headers,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -29,7 +31,7 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
     let now = args.at.map_or_else(time::now_precise, UnixTime::from_seconds);
     let mut steps = Steps::default();
     let mut worker = document::worker(&policy, &args.provider_jwks, terminal)?;
-    let verdict = policy.decide(&headers, &Given { now, client: args.ip }, &mut worker, &mut steps);
+    let verdict = policy.decide(&borrow_headers(&headers), &Given { now, client: args.ip }, &mut worker, &mut steps);
     let explained = Explained::new(verdict, steps, &args.response_header);
     if args.json {
         terminal.json(&explained.for_programs())?;
@@ -128,7 +130,7 @@ impl Explained {
             RequestAction::Reply(reply) => Some(reply.status),
         };
         let record = verdict.audit.take().map(|record| record.line(status));
-        Self { response: verdict.response.edits(&upstream), verdict, steps, status, record }
+        Self { response: verdict.response.edits(&borrow_headers(&upstream)), verdict, steps, status, record }
     }
 
     fn print(&self, terminal: &mut Terminal) -> Result<(), Failure> {

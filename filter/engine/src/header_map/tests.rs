@@ -1,0 +1,68 @@
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+
+fn serialize(headers: &[(&str, &[u8])]) -> Vec<u8> {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    let mut out = u32::try_from(headers.len()).unwrap().to_le_bytes().to_vec();
+    for (name, value) in headers {
+        out.extend([length(name.as_bytes()), length(value)].concat());
+    }
+    for (name, value) in headers {
+        out.extend([name.as_bytes(), &[0], value, &[0]].concat());
+    }
+    out
+}
+
+#[test]
+fn headers_are_read_in_their_order() {
+    for headers in [
+        &[][..],
+        &[(":path", b"/".as_slice())],
+        &[("a", b"1".as_slice()), ("b", b"".as_slice()), ("a", b"\xff\0\r\n".as_slice())],
+    ] {
+        assert_eq!(parse_header_map(&serialize(headers)).as_deref(), Some(headers));
+    }
+    assert_eq!(parse_header_map(&[]), Some(Vec::new()), "a host may give nothing for an empty map");
+}
+
+#[test]
+fn what_is_cut_off_or_lies_about_its_lengths_is_nothing() {
+    let sound = serialize(&[("a", b"1"), ("bb", b"22")]);
+    for end in 1..sound.len() {
+        assert_eq!(parse_header_map(&sound[..end]), None, "cut off at {end}");
+    }
+    for (at, message) in [(3, "a number of headers beyond memory"), (7, "a name beyond it"), (11, "a value beyond it")]
+    {
+        let mut wrong = sound.clone();
+        wrong[at] = 0xff;
+        assert_eq!(parse_header_map(&wrong), None, "{message}");
+    }
+    let mut wrong = sound;
+    wrong[20] = 0xff;
+    assert_eq!(parse_header_map(&wrong), None, "a name that is not UTF-8");
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), count in 0_u8..4) {
+            let _ = parse_header_map(&bytes);
+            let _ = parse_header_map(&[&[count, 0, 0, 0], bytes.as_slice()].concat());
+        }
+
+        #[test]
+        fn what_was_written_is_read(headers in prop::collection::vec((any::<String>(), any::<Vec<u8>>()), 0..8)) {
+            let headers: Vec<(&str, &[u8])> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+            let bytes = serialize(&headers);
+            prop_assert_eq!(parse_header_map(&bytes), Some(headers));
+        }
+    }
+}
