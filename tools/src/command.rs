@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod completions;
+mod key;
 mod man;
 mod password;
 mod policy;
@@ -18,6 +19,7 @@ use crate::terminal::Terminal;
 pub fn run(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match command {
         Command::Secret(command) => secret::run(&command, terminal),
+        Command::Key(command) => key::run(&command, terminal),
         Command::Password(command) => password::run(&command, terminal),
         Command::Token(command) => token::run(command, terminal),
         Command::Policy(command) => policy::run(&command, terminal),

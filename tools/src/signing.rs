@@ -8,21 +8,25 @@ use portcullis_engine::token::Algorithm;
 use serde_json::{Map, Value};
 use superboring::hash::MessageDigest;
 use superboring::pkey::{PKey, Private};
-use superboring::rsa::Padding;
+use superboring::rsa::{Padding, Rsa};
 use superboring::sign::Signer;
 
 use crate::exit::Failure;
 use crate::input::Secret;
+use crate::jwk::{Kind, PublicKey};
 
+mod generate;
 #[cfg(test)]
 mod tests;
+
+pub use generate::DEFAULT_RSA_BITS;
 
 /// A key to sign with.
 pub enum SigningKey {
     /// A secret that signs and verifies.
     Hmac(Secret),
     /// RSA, 2048 to 4096 bits.
-    Rsa(Box<PKey<Private>>),
+    Rsa(Box<Rsa<Private>>),
     /// ECDSA on P-256.
     P256(Box<p256::ecdsa::SigningKey>),
     /// ECDSA on P-384.
@@ -81,20 +85,31 @@ impl SigningKey {
         }
         // jwt-simple holds RSA keys to 2048 to 4096 bits and the exponent 65537.
         let key = RS256KeyPair::from_pem(pem).map_err(|_| "is not a kind or size of key that can sign tokens here")?;
-        let rsa = PKey::from_rsa(key.key_pair().as_ref().clone()).map_err(|_| "is an RSA key that cannot be used")?;
-        Ok(Self::Rsa(Box::new(rsa)))
+        Ok(Self::Rsa(Box::new(key.key_pair().as_ref().clone())))
+    }
+
+    /// The half to publish; a secret has none.
+    #[must_use]
+    pub fn public(&self) -> Option<PublicKey> {
+        match self {
+            Self::Hmac(_) => None,
+            Self::Rsa(key) => Some(PublicKey::rsa(&key.n().to_vec(), &key.e().to_vec())),
+            Self::P256(key) => Some(PublicKey::ec(Kind::P256, key.verifying_key().to_sec1_point(false).as_bytes())),
+            Self::P384(key) => Some(PublicKey::ec(Kind::P384, key.verifying_key().to_sec1_point(false).as_bytes())),
+            Self::P521(key) => Some(PublicKey::ec(Kind::P521, key.verifying_key().to_sec1_point(false).as_bytes())),
+            Self::Ed25519(key) => Some(PublicKey::ed25519(&*key.public_key())),
+        }
     }
 
     /// What the key can sign with, its usual algorithm first.
     const fn algorithms(&self) -> &'static [Algorithm] {
-        use Algorithm as A;
         match self {
-            Self::Hmac(_) => &[A::HS256, A::HS384, A::HS512],
-            Self::Rsa(_) => &[A::RS256, A::RS384, A::RS512, A::PS256, A::PS384, A::PS512],
-            Self::P256(_) => &[A::ES256],
-            Self::P384(_) => &[A::ES384],
-            Self::P521(_) => &[A::ES512],
-            Self::Ed25519(_) => &[A::EdDSA],
+            Self::Hmac(_) => &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512],
+            Self::Rsa(_) => Kind::Rsa.algorithms(),
+            Self::P256(_) => Kind::P256.algorithms(),
+            Self::P384(_) => Kind::P384.algorithms(),
+            Self::P521(_) => Kind::P521.algorithms(),
+            Self::Ed25519(_) => Kind::Ed25519.algorithms(),
         }
     }
 
@@ -164,7 +179,7 @@ fn hmac(algorithm: Algorithm, secret: &Secret, input: &[u8]) -> Vec<u8> {
     }
 }
 
-fn rsa(algorithm: Algorithm, key: &PKey<Private>, input: &[u8]) -> Result<Vec<u8>, superboring::error::ErrorStack> {
+fn rsa(algorithm: Algorithm, key: &Rsa<Private>, input: &[u8]) -> Result<Vec<u8>, superboring::error::ErrorStack> {
     use Algorithm as A;
     let (digest, padding) = match algorithm {
         A::RS384 => (MessageDigest::sha384(), Padding::PKCS1),
@@ -174,7 +189,8 @@ fn rsa(algorithm: Algorithm, key: &PKey<Private>, input: &[u8]) -> Result<Vec<u8
         A::PS512 => (MessageDigest::sha512(), Padding::PKCS1_PSS),
         _ => (MessageDigest::sha256(), Padding::PKCS1),
     };
-    let mut signer = Signer::new(digest, key)?;
+    let key = PKey::from_rsa(key.clone())?;
+    let mut signer = Signer::new(digest, &key)?;
     signer.set_rsa_padding(padding)?;
     signer.update(input)?;
     signer.sign_to_vec()

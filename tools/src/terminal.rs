@@ -14,6 +14,7 @@ pub struct Terminal {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     out_closed: bool,
+    err_is_terminal: bool,
     /// Colours for standard output.
     pub out_palette: Palette,
     /// Colours for standard error.
@@ -29,6 +30,7 @@ impl Terminal {
             out: Box::new(BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
             out_closed: false,
+            err_is_terminal: io::stderr().is_terminal(),
             out_palette: Palette { on: allowed && io::stdout().is_terminal() },
             err_palette: Palette { on: allowed && io::stderr().is_terminal() },
         }
@@ -84,6 +86,13 @@ impl Terminal {
     /// Says something to the person: one line on standard error. Nothing can be done when even that fails.
     pub fn say(&mut self, text: impl fmt::Display) {
         let _unheard = writeln!(self.err, "{text}");
+    }
+
+    /// Says what takes a while, to a person who is waiting; a log has no use for it.
+    pub fn progress(&mut self, text: impl fmt::Display) {
+        if self.err_is_terminal {
+            self.say(format_args!("{}", self.err_palette.dim(&text.to_string())));
+        }
     }
 
     /// Says something worth knowing that does not change the outcome.

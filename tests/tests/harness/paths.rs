@@ -17,6 +17,18 @@ pub fn python() -> PathBuf {
     found("Python with the test packages", setting("PYTHON", ".venv/bin/python"))
 }
 
+/// `NODE`, or the one on the path.
+pub fn node() -> PathBuf {
+    std::env::var_os("NODE").filter(|value| !value.is_empty()).map_or_else(|| PathBuf::from("node"), PathBuf::from)
+}
+
+/// Fails unless the packages for Node.js are where the scripts here look for them.
+#[track_caller]
+pub fn need_node_packages() {
+    let place = root().join("tests/node_modules");
+    assert!(place.join("jose").is_dir(), "jose is not in {}: run `make e2e`, which fetches it", place.display());
+}
+
 /// `PORTCULLIS_WASM`, or `dist/portcullis.wasm`.
 pub fn module() -> PathBuf {
     found("the wasm module", setting("PORTCULLIS_WASM", "dist/portcullis.wasm"))

@@ -1,4 +1,4 @@
-//! The command under test, and the Python libraries it must agree with.
+//! The command under test, and the libraries of other languages it must agree with.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -28,6 +28,24 @@ pub fn python(script: &str, stdin: &str) -> String {
     said.out
 }
 
+/// Runs a Node.js script of this folder that reads `stdin`; a failing script is a failing test.
+#[track_caller]
+pub fn node(script: &str, stdin: &str) -> String {
+    paths::need_node_packages();
+    let script = paths::root().join("tests").join(script);
+    let said = run(&paths::node(), &[script.to_str().unwrap()], stdin, &[]);
+    assert_eq!(said.code, 0, "node: {}", said.err);
+    said.out
+}
+
+/// Runs `openssl`, which must succeed.
+#[track_caller]
+pub fn openssl(arguments: &[&str], stdin: &str) -> String {
+    let said = run(Path::new("openssl"), arguments, stdin, &[]);
+    assert_eq!(said.code, 0, "openssl {arguments:?}: {}", said.err);
+    said.out
+}
+
 #[track_caller]
 fn run(program: &Path, arguments: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Said {
     let mut child = Command::new(program)
@@ -37,7 +55,7 @@ fn run(program: &Path, arguments: &[&str], stdin: &str, environment: &[(&str, &s
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        .unwrap_or_else(|error| panic!("{} cannot be run ({error}): `make e2e` sees to it", program.display()));
     // A program may answer without reading all it is offered.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();

@@ -29,7 +29,10 @@ Sign a JSON Web Token and print it: HS256 and 30 minutes unless told otherwise.
 
 The token carries `sub`, `iat`, `exp` and a random `jti`; `iss`, `aud`, `role` and other claims when they are given. \
 One --role becomes a string, several become an array. A secret must be at least as long as the hash: 32 bytes for \
-HS256, 48 for HS384, 64 for HS512 (RFC 7518 section 3.2).";
+HS256, 48 for HS384, 64 for HS512 (RFC 7518 section 3.2).
+
+With a private key, the header's `kid` is the key's thumbprint (RFC 7638) unless told: the name that `portcullis key jwks` \
+publishes it under.";
 
 const ISSUE_EXAMPLES: &str = "\
 Examples:
@@ -41,9 +44,9 @@ Examples:
     portcullis token issue --sub alice --iss https://issuer.example.com --aud portcullis-demo \\
       --claim tenant='\"acme\"' --claim scope='\"docs:read docs:write\"' --secret-file secret.key
 
-  With a private key (PKCS#8 PEM); the algorithm follows from the key:
-    openssl genpkey -algorithm ed25519 -out ed25519.pem
-    portcullis token issue --sub alice --key ed25519.pem --kid 2026-11 --ttl 12h";
+  With a private key (PKCS#8 PEM); the algorithm and the key's name follow from the key:
+    portcullis key generate --algorithm EdDSA --out ed25519.pem
+    portcullis token issue --sub alice --key ed25519.pem --ttl 12h";
 
 /// Options of `token issue`.
 #[derive(Debug, Args)]
@@ -75,9 +78,13 @@ pub struct IssueArgs {
     /// What the text of the secret stands for; the policy's `encoding` must be the same.
     #[arg(long, value_enum, default_value_t = SecretEncoding::Raw, value_name = "ENCODING", conflicts_with = "key")]
     pub secret_encoding: SecretEncoding,
-    /// The name of the key, for the token's header.
-    #[arg(long, value_name = "KID")]
+    /// The name of the key, for the token's header [default: none for a secret, else the key's thumbprint]
+    // A thumbprint may start with a hyphen.
+    #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     pub kid: Option<String>,
+    /// Leave out the thumbprint that `kid` otherwise carries.
+    #[arg(long, conflicts_with = "kid")]
+    pub no_kid: bool,
     /// The signature algorithm [default: HS256 for a secret, else what fits the key]
     #[arg(long, value_parser = algorithms())]
     pub algorithm: Option<Algorithm>,

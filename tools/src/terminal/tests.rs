@@ -1,4 +1,6 @@
+use std::cell::RefCell;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use super::{Palette, Terminal, colour_allowed, visible};
 use crate::exit::Exit;
@@ -20,8 +22,34 @@ fn terminal(kind: io::ErrorKind) -> Terminal {
         out: Box::new(Broken(kind)),
         err: Box::new(io::sink()),
         out_closed: false,
+        err_is_terminal: false,
         out_palette: Palette::PLAIN,
         err_palette: Palette::PLAIN,
+    }
+}
+
+/// What was written, to be looked at afterwards.
+#[derive(Clone, Default)]
+struct Heard(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Heard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn progress_is_for_people_alone() {
+    for (err_is_terminal, expected) in [(true, "busy\n"), (false, "")] {
+        let heard = Heard::default();
+        let quiet = terminal(io::ErrorKind::Other);
+        let mut terminal = Terminal { err: Box::new(heard.clone()), err_is_terminal, ..quiet };
+        terminal.progress("busy");
+        assert_eq!(heard.0.borrow().as_slice(), expected.as_bytes());
     }
 }
 

@@ -11,6 +11,7 @@
 mod argon2;
 mod docs;
 mod fixtures;
+mod key;
 mod password;
 mod policy;
 mod secret;

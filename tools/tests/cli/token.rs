@@ -105,6 +105,20 @@ fn private_keys_sign_with_what_fits_them() {
 }
 
 #[test]
+fn a_private_key_names_itself() {
+    let pem = key("p256.pem");
+    let kid =
+        |args: &[&str]| issue(&[&["--key", pem.to_str().unwrap()][..], args].concat())["header"].get("kid").cloned();
+    let thumbprint = run(["key", "thumbprint", pem.to_str().unwrap()]).ok();
+    assert_eq!(kid(&[]), Some(thumbprint.into()));
+    assert_eq!(kid(&["--kid", "2026-11"]), Some("2026-11".into()));
+    assert_eq!(kid(&["--kid", "-a"]), Some("-a".into()), "as a thumbprint may start");
+    assert_eq!(kid(&["--no-kid"]), None);
+    assert_eq!(issue(&["--secret-env", "SECRET_KEY"])["header"].get("kid"), None, "a secret has no thumbprint");
+    run(ISSUE.iter().chain(&["--secret-env", "SECRET_KEY", "--no-kid", "--kid", "x"])).fails(2, "cannot be used with");
+}
+
+#[test]
 fn claims_are_json_and_set_once() {
     let claims = issue(&["--secret-env", "SECRET_KEY", "--claim", "realm={\"roles\":[\"a\"]}", "--role", "admin"]);
     assert_eq!(claims["claims"]["realm"], json!({"roles": ["a"]}));

@@ -21,13 +21,20 @@ pub fn run(args: &IssueArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let claims = claims(args, args.at.unwrap_or_else(time::now), &random_id()?)?;
     let key = read_key(&args.key, args.secret_encoding)?;
     let algorithm = key.algorithm(args.algorithm)?;
-    let signed = signing::sign(&key, algorithm, args.kid.as_deref(), &claims)?;
+    let kid = kid(args, &key);
+    let signed = signing::sign(&key, algorithm, kid.as_deref(), &claims)?;
     if args.json {
         terminal.json(&json!({"token": signed.token, "header": signed.header, "claims": claims}))?;
     } else {
         terminal.line(signed.token)?;
     }
     Ok(Exit::Good)
+}
+
+/// The name asked for; else that by which `key jwks` publishes the key.
+fn kid(args: &IssueArgs, key: &SigningKey) -> Option<String> {
+    let thumbprint = || key.public().filter(|_| !args.no_kid).map(|key| key.thumbprint());
+    args.kid.clone().or_else(thumbprint)
 }
 
 /// The claims the arguments ask for (RFC 7519 section 4.1), each of them once.

@@ -1,0 +1,264 @@
+use portcullis_engine::token::Algorithm;
+use serde_json::{Map, Value, json};
+
+use super::read::parse;
+use super::set::{Likeness, PublishedSet};
+use super::{Kind, PublicKey};
+use crate::exit::{Exit, Failure};
+use crate::signing::SigningKey;
+
+const RSA: &str = include_str!("../../tests/keys/rsa2048.pem");
+const P256: &str = include_str!("../../tests/keys/p256.pem");
+const P256_PUBLIC: &str = include_str!("../../tests/keys/p256.public.pem");
+const P384: &str = include_str!("../../tests/keys/p384.pem");
+const P521: &str = include_str!("../../tests/keys/p521.pem");
+const ED25519: &str = include_str!("../../tests/keys/ed25519.pem");
+
+/// RFC 7638 section 3.1.
+const RFC7638_N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs\
+tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbIS\
+D08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+
+fn jwk(value: &Value) -> Result<PublicKey, Failure> {
+    PublicKey::from_jwk(value.as_object().unwrap(), "the key")
+}
+
+fn one(text: &str) -> PublicKey {
+    parse(text, "the key").unwrap().pop().unwrap().key
+}
+
+#[test]
+fn thumbprints_are_those_of_the_rfcs() {
+    for (value, expected, message) in [
+        (
+            json!({"kty": "RSA", "n": RFC7638_N, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"}),
+            "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            "RFC 7638 section 3.1",
+        ),
+        (
+            json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            "RFC 8037 appendix A.3",
+        ),
+        (
+            json!({"kty": "OKP", "crv": "Ed25519", "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+                   "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            "the private key of RFC 8037 appendix A.1",
+        ),
+    ] {
+        assert_eq!(jwk(&value).unwrap().thumbprint(), expected, "{message}");
+    }
+}
+
+#[test]
+fn both_halves_have_one_name_in_any_form() {
+    assert_eq!(one(P256), one(P256_PUBLIC));
+    for pem in [RSA, P256, P384, P521, ED25519] {
+        let key = one(pem);
+        let published = Value::Object(key.to_jwk("any", None));
+        assert_eq!(jwk(&published).unwrap(), key);
+        assert_eq!(one(&published.to_string()).thumbprint(), key.thumbprint());
+        assert_eq!(one(&json!({"keys": [published]}).to_string()), key);
+    }
+}
+
+#[test]
+fn every_new_key_is_read_back_as_it_is() {
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::EdDSA] {
+        let made = SigningKey::generate(algorithm, 2048).unwrap();
+        let pem = made.to_pem().unwrap().unwrap();
+        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{algorithm}");
+        assert!(pem.ends_with("-----END PRIVATE KEY-----\n"), "{algorithm}");
+        let read = SigningKey::from_pem(&pem, "the key").unwrap();
+        assert_eq!(read.public(), made.public(), "{algorithm}");
+        let public = made.public().unwrap();
+        assert!(public.algorithms().contains(&algorithm), "{algorithm}");
+        assert_eq!(public.rsa_bits(), (algorithm == Algorithm::RS256).then_some(2048));
+        assert_ne!(SigningKey::generate(algorithm, 2048).unwrap().public(), made.public(), "{algorithm}");
+    }
+    for (algorithm, command) in [
+        (Algorithm::HS256, "portcullis secret generate"),
+        (Algorithm::HS384, "portcullis secret generate --bits 512"),
+        (Algorithm::HS512, "portcullis secret generate --bits 512"),
+    ] {
+        let failure = SigningKey::generate(algorithm, 2048).err().unwrap();
+        assert_eq!((failure.exit, Kind::of(algorithm)), (Exit::Usage, None));
+        assert!(failure.remedy.unwrap().ends_with(command), "{algorithm}");
+    }
+}
+
+#[test]
+fn a_modulus_is_without_leading_zeros() {
+    let key = one(RSA);
+    let PublicKey { members, .. } = &key;
+    let padded = PublicKey::rsa(
+        &[
+            &[0, 0][..],
+            &base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &members["n"]).unwrap(),
+        ]
+        .concat(),
+        &[0, 1, 0, 1],
+    );
+    assert_eq!(padded, key);
+}
+
+#[test]
+fn what_is_no_public_key_for_tokens_says_why() {
+    let ec = |change: &dyn Fn(&mut Map<String, Value>)| {
+        let mut jwk = one(P256).to_jwk("k", None);
+        change(&mut jwk);
+        Value::Object(jwk).to_string()
+    };
+    let with = |name: &'static str, value: Value| ec(&move |jwk| drop(jwk.insert(name.to_owned(), value.clone())));
+    for (text, problem) in [
+        (r#"{"kty": "oct", "k": "c2VjcmV0"}"#.to_owned(), "is a secret"),
+        (r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}"#.to_owned(), "the key: key 1 is a secret"),
+        (with("use", json!("enc")), "not for signatures"),
+        (with("key_ops", json!(["deriveKey"])), "not for signatures"),
+        (with("crv", json!("secp256k1")), "not a kind of key"),
+        (with("crv", json!("P-384")), "not a valid EC key"),
+        (with("kty", json!("RSA")), "not a kind of key"),
+        (with("x", json!("!")), "no `x`"),
+        (with("y", one(P256).to_jwk("k", None)["x"].clone()), "not a valid EC key"),
+        (with("alg", json!("ES384")), "another algorithm"),
+        (with("alg", json!("none")), "another algorithm"),
+        (with("kid", json!(7)), "`kid` that is not text"),
+        (ec(&|jwk| drop(jwk.remove("y"))), "no `y`"),
+        (ec(&|_| ()).replacen('{', r#"{"kty":"EC","#, 1), "without repeated members"),
+        (
+            r#"{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#.to_owned(),
+            "not a valid Ed25519",
+        ),
+        (r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#.to_owned(), "at least 2048 bits"),
+        (r#"{"kty":"AKP","pub":"AQAB"}"#.to_owned(), "not a kind of key"),
+        (r#"{"keys": {}}"#.to_owned(), "no `keys` array"),
+        (r#"{"keys": [7]}"#.to_owned(), "key 1 is not a JSON object"),
+        ("{".to_owned(), "not a JSON object"),
+        ("qhFUJgd4Wm1Q5mG0bM3dHnI7zEr9sVc2XyKtLp8uAoE".to_owned(), "neither a key"),
+        ("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n".to_owned(), "a certificate"),
+        ("-----BEGIN RSA PUBLIC KEY-----\nMA==\n-----END RSA PUBLIC KEY-----\n".to_owned(), "not in SPKI form"),
+        ("-----BEGIN PUBLIC KEY-----\nMA==\n-----END PUBLIC KEY-----\n".to_owned(), "not a kind or size"),
+        (include_str!("../../tests/keys/p256.encrypted.pem").to_owned(), "encrypted"),
+        (include_str!("../../tests/keys/rsa1024.pem").to_owned(), "kind or size"),
+    ] {
+        let failure = parse(&text, "the key").unwrap_err();
+        assert_eq!(failure.exit, Exit::Invalid, "{problem}");
+        assert!(failure.cause.contains(problem), "{problem:?} not in {:?}", failure.cause);
+    }
+}
+
+fn set(value: &Value) -> Result<PublishedSet, Failure> {
+    PublishedSet::parse(&value.to_string(), "the set")
+}
+
+fn signing(kid: &str) -> Value {
+    Value::Object(one(P256).to_jwk(kid, Some(Algorithm::ES256)))
+}
+
+fn names(kids: &[&str]) -> Vec<Option<String>> {
+    kids.iter().map(|kid| Some((*kid).to_owned())).collect()
+}
+
+#[test]
+fn rotating_keeps_the_newest_and_drops_what_is_named() {
+    let new = signing("new").as_object().unwrap().clone();
+    let old = set(&json!({"keys": [signing("c"), signing("b"), signing("a")]})).unwrap();
+    for (adds, keep, retire, kept, dropped) in [
+        (true, 2, &[][..], &["c"][..], &["b", "a"][..]),
+        (true, 1, &[], &[], &["c", "b", "a"]),
+        (true, 4, &[], &["c", "b", "a"], &[]),
+        (true, 9, &[], &["c", "b", "a"], &[]),
+        (true, 2, &["c"], &["b"], &["c", "a"]),
+        (true, 9, &["c", "b", "a"], &[], &["c", "b", "a"]),
+        (false, 9, &["b"], &["c", "a"], &["b"]),
+        (false, 9, &["a", "b", "a"], &["c"], &["b", "a"]),
+    ] {
+        let retire: Vec<_> = retire.iter().map(|name| (*name).to_owned()).collect();
+        let rotated = old.rotate(adds.then_some(&new), keep, &retire).unwrap();
+        assert_eq!((rotated.kept, rotated.dropped), (names(kept), names(dropped)), "{adds} {keep} {retire:?}");
+        let text: Value = serde_json::from_str(&rotated.set.to_text().unwrap()).unwrap();
+        let found: Vec<_> = text["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect();
+        let expected = [if adds { &["new"][..] } else { &[] }, kept].concat();
+        assert_eq!(found, expected, "{adds} {keep} {retire:?}");
+    }
+    let all: Vec<_> = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let failure = old.rotate(None, 9, &all).unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.cause.contains("no key would be left"), "{}", failure.cause);
+    let failure = old.rotate(None, 9, &["d".to_owned()]).unwrap_err();
+    assert_eq!((failure.exit, failure.remedy.as_deref()), (Exit::Usage, Some("it has: c, b, a")));
+}
+
+#[test]
+fn keys_for_something_else_stay_and_do_not_count() {
+    let mut encryption = signing("enc");
+    encryption["use"] = json!("enc");
+    let old = set(&json!({"keys": [signing("b"), encryption, signing("a")]})).unwrap();
+    let rotated = old.rotate(signing("new").as_object(), 2, &[]).unwrap();
+    assert_eq!((rotated.kept, rotated.dropped), (names(&["b", "enc"]), names(&["a"])));
+}
+
+#[test]
+fn a_key_without_a_name_has_its_thumbprint_for_one() {
+    let mut nameless = signing("x");
+    nameless.as_object_mut().unwrap().remove("kid");
+    let thumbprint = one(P256).thumbprint();
+    let old = set(&json!({"keys": [signing("a"), nameless, {"kty": "new", "use": "sig"}]})).unwrap();
+    let rotated = old.rotate(None, 9, std::slice::from_ref(&thumbprint)).unwrap();
+    assert_eq!((rotated.kept, rotated.dropped), (vec![Some("a".to_owned()), None], vec![Some(thumbprint)]));
+}
+
+/// Digits that a number would lose, the order of members, and spaces: none of it is ours to change.
+#[test]
+fn what_is_kept_stays_as_it_was_written() {
+    let key = signing("a").to_string().replacen('{', r#"{"z": 12345678901234567890123, "x5c" : [ ], "#, 1);
+    let text = format!("{{\"keys\": [\n  {key}], \"next\": 1.50, \"also\": {{\"b\": 1, \"a\": 2}}}}");
+    let old = PublishedSet::parse(&text, "the set").unwrap();
+    let rotated = old.rotate(signing("new").as_object(), 2, &[]).unwrap().set.to_text().unwrap();
+    for part in [key.as_str(), "1.50", "{\"b\": 1, \"a\": 2}"] {
+        assert!(rotated.contains(part), "{part} not in {rotated}");
+    }
+    let again = PublishedSet::parse(&rotated, "the set").unwrap();
+    assert_eq!(again.to_text().unwrap(), rotated);
+}
+
+#[test]
+fn a_set_that_is_not_one_to_publish_is_refused() {
+    let mut private = signing("p");
+    private["d"] = json!("AQAB");
+    for (value, problem) in [
+        (json!({"keys": [private]}), "key 1 is private"),
+        (json!({"keys": [signing("a"), {"kty": "oct", "k": "AQAB"}]}), "key 2 is private"),
+        (json!({"keys": [signing("a"), signing("a")]}), "two keys of the name `a`"),
+        (json!({"keys": [7]}), "key 1 is not a JSON object"),
+        (json!({"keys": "none"}), "no `keys` array"),
+        (signing("a"), "no `keys` array"),
+        (json!([]), "not a JSON object"),
+    ] {
+        let failure = set(&value).unwrap_err();
+        assert_eq!(failure.exit, Exit::Invalid, "{problem}");
+        assert!(failure.cause.contains(problem), "{problem:?} not in {:?}", failure.cause);
+        assert!(failure.remedy.is_some(), "{problem}");
+    }
+}
+
+#[test]
+fn a_new_key_is_like_the_newest() {
+    let named = |pem: &str, algorithm| Value::Object(one(pem).to_jwk("k", algorithm));
+    let mut encryption = named(P384, None);
+    encryption["use"] = json!("enc");
+    for (keys, algorithm, published, rsa_bits) in [
+        (json!([]), Algorithm::ES256, Some(Algorithm::ES256), None),
+        (json!([named(ED25519, None)]), Algorithm::EdDSA, Some(Algorithm::EdDSA), None),
+        (json!([named(P521, None)]), Algorithm::ES512, Some(Algorithm::ES512), None),
+        (json!([named(RSA, None)]), Algorithm::RS256, None, Some(2048)),
+        (json!([named(RSA, Some(Algorithm::PS384))]), Algorithm::PS384, Some(Algorithm::PS384), Some(2048)),
+        (json!([{"kty": "new"}, named(ED25519, None)]), Algorithm::EdDSA, Some(Algorithm::EdDSA), None),
+    ] {
+        let likeness = set(&json!({"keys": keys})).unwrap().likeness();
+        assert_eq!(likeness, Likeness { algorithm, published, rsa_bits }, "{keys}");
+    }
+    let likeness = set(&json!({"keys": [encryption]})).unwrap().likeness();
+    assert_eq!(likeness.algorithm, Algorithm::ES256);
+}
