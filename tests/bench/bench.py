@@ -6,6 +6,7 @@ Prints a table, writes the results as JSON, and `docs/benchmarks.md` with its ch
 """
 
 import argparse
+import collections
 import http.client
 import json
 import os
@@ -20,6 +21,7 @@ import tempfile
 
 import report
 import rig
+import tokens
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATH = "/users/7/documents/1"
@@ -53,11 +55,12 @@ def ask(port, headers, method="PUT", path=PATH):
 
 def check_same_work(envoy):
     """Before anything is timed: the same statuses and the same security headers from all three."""
+    token = envoy.key.token
     cases = [
-        ("a good token", {"authorization": f"Bearer {rig.token()}"}, "PUT", 200),
-        ("a bad token", {"authorization": f"Bearer {rig.token(good=False)}"}, "PUT", 401),
-        ("a role that may not", {"authorization": f"Bearer {rig.token(role='viewer')}"}, "PUT", 403),
-        ("a role that may", {"authorization": f"Bearer {rig.token(role='viewer')}"}, "GET", 200),
+        ("a good token", {"authorization": f"Bearer {token()}"}, "PUT", 200),
+        ("a bad token", {"authorization": f"Bearer {token(good=False)}"}, "PUT", 401),
+        ("a role that may not", {"authorization": f"Bearer {token(role='viewer')}"}, "PUT", 403),
+        ("a role that may", {"authorization": f"Bearer {token(role='viewer')}"}, "GET", 200),
     ]
     for kind in ("ours", "native", "cached"):
         for what, headers, method, expected in cases:
@@ -73,23 +76,30 @@ def check_same_work(envoy):
 
 
 class Requests:
-    """What wrk sends: fixed headers, or a token that no earlier run of wrk has sent either."""
+    """What wrk sends: fixed headers, or a token that no earlier request to the same listener had either.
 
-    def __init__(self, folder, method, headers, tokens=None):
+    Where tokens are dear, a run of wrk ends after `most` requests.
+    """
+
+    # What is sent beyond the requests that are counted: one a connection, and one for wrk's own start.
+    SPARE = 32
+
+    def __init__(self, folder, method, headers, tokens=None, most=None):
         self.path = folder / "request.lua"
         self.lines = [f'wrk.method = "{method}"']
         self.lines += [f'wrk.headers["{name}"] = [[{value}]]' for name, value in headers.items()]
         self.tokens = tokens
-        self.sent = 0
+        self.most = most
+        self.sent = collections.Counter()
 
-    def script(self):
+    def script(self, port):
         lines = list(self.lines)
         if self.tokens:
             # One token a line, all of one length: the next one to send is at a known place in the file.
             width = len(self.tokens.open().readline())
             lines += [
                 f'local file = io.open("{self.tokens}")',
-                f'file:seek("set", {self.sent * width})',
+                f'file:seek("set", {self.sent[port] * width})',
                 "request = function()",
                 '  local token = file:read("*l")',
                 '  if not token then error("no tokens left") end',
@@ -97,18 +107,25 @@ class Requests:
                 "  return wrk.format()",
                 "end",
             ]
+        if self.most:
+            lines += [
+                "local answers = 0",
+                "response = function()",
+                "  answers = answers + 1",
+                f"  if answers == {self.most} then wrk.thread:stop() end",
+                "end",
+            ]
         self.path.write_text("\n".join(lines) + "\n")
         return self.path
 
     def drive(self, port, seconds):
-        command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(self.script()), f"http://127.0.0.1:{port}{PATH}"]
+        command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(self.script(port)), f"http://127.0.0.1:{port}{PATH}"]
         run = subprocess.run(command, capture_output=True, text=True)
         counted = re.search(r"(\d+) requests in", run.stdout)
         if run.returncode or not counted or "no tokens left" in run.stderr or "Non-2xx" in run.stdout and self.tokens:
             raise SystemExit(f"wrk did not do its work:\n{run.stdout}{run.stderr}")
         requests = int(counted.group(1))
-        # Some more than were counted had been sent when it stopped: one a connection, and one for wrk's own start.
-        self.sent += requests + 32
+        self.sent[port] += requests + self.SPARE
         return requests
 
 
@@ -159,42 +176,56 @@ class Bench:
         self.binary = options.envoy
         self.module = options.module
 
-    def envoy(self, routes=10, kinds=rig.LISTENERS):
-        return rig.Envoy(self.binary, self.module, self.folder / "envoy", routes, kinds)
+    def envoy(self, routes=10, kinds=rig.LISTENERS, key=tokens.HS256):
+        return rig.Envoy(self.binary, self.module, self.folder / "envoy", routes, kinds, key)
 
-    def run(self, envoy, method, headers, kinds=rig.LISTENERS, tokens=None):
-        work = Requests(self.folder, method, headers, tokens)
+    def run(self, envoy, method, headers, kinds=rig.LISTENERS, tokens=None, most=None):
+        work = Requests(self.folder, method, headers, tokens, most)
         return measure(envoy, kinds, work, self.options.rounds, self.options.seconds)
 
-    def tokens(self, count):
-        """A file of distinct tokens of one length, none of which is sent twice."""
-        path = self.folder / f"tokens-{count}.txt"
+    def tokens(self, count, key=tokens.HS256):
+        """A file of distinct tokens of one length, none of which is sent twice to a listener."""
+        path = self.folder / f"tokens-{key.algorithm}-{count}.txt"
         if not path.exists():
             say(f"minting {count:,} tokens")
-            with open(path, "w") as out:
-                for number in range(count):
-                    out.write(rig.token(number) + "\n")
+            key.mint(count, path)
         return path
 
     def hot(self):
         with self.envoy() as envoy:
             check_same_work(envoy)
-            figures = self.run(envoy, "PUT", {**BROWSER, "authorization": f"Bearer {rig.token()}"})
+            figures = self.run(envoy, "PUT", {**BROWSER, "authorization": f"Bearer {tokens.HS256.token()}"})
         yield summary("hot", figures, "cached", 1.0)
         yield summary("hot, no cache", figures, "native", 0.5)
 
-    def cold_hs256(self):
-        with self.envoy() as envoy:
+    def cold(self, name, key, target, count, most=None):
+        minted = self.tokens(count, key)
+        with self.envoy(key=key) as envoy:
             check_same_work(envoy)
             known = envoy.stat("wasmcustom.portcullis_token_cache_hit")
-            figures = self.run(envoy, "PUT", BROWSER, ["none", "ours", "native"], self.tokens(1_500_000))
+            figures = self.run(envoy, "PUT", BROWSER, ["none", "ours", "native"], minted, most)
             check_all_new(envoy, known)
-        yield summary("cold-hs256", figures, "native", 0.6)
+        yield summary(name, figures, "native", target)
+
+    def cold_hs256(self):
+        return self.cold("cold-hs256", tokens.HS256, 0.6, 1_500_000)
+
+    def cold_pair(self, name, key, target):
+        """Signing with a private key takes longer than verifying: no more tokens than a steady figure needs."""
+        most = 8000
+        # One run of wrk warms up.
+        return self.cold(name, key, target, (self.options.rounds + 1) * (most + Requests.SPARE), most)
+
+    def cold_rs256(self):
+        return self.cold_pair("cold-rs256", tokens.Rsa(), 0.95)
+
+    def cold_es256(self):
+        return self.cold_pair("cold-es256", tokens.Ec(), 0.9)
 
     def flood(self):
         with self.envoy() as envoy:
             check_same_work(envoy)
-            headers = {**BROWSER, "authorization": f"Bearer {rig.token(good=False)}"}
+            headers = {**BROWSER, "authorization": f"Bearer {tokens.HS256.token(good=False)}"}
             figures = self.run(envoy, "PUT", headers, ["none", "ours", "native"])
         yield summary("flood", figures, "native", 0.7)
 
@@ -206,7 +237,7 @@ class Bench:
 
     def routes(self):
         """Ours at 10 and at 10,000 routes in one go, side by side; native as far as it goes in reasonable time."""
-        headers = {**BROWSER, "authorization": f"Bearer {rig.token()}"}
+        headers = {**BROWSER, "authorization": f"Bearer {tokens.HS256.token()}"}
         work = Requests(self.folder, "PUT", headers)
         counts = [10, 100, 1000, 10_000]
         envoys = {}
@@ -265,8 +296,9 @@ class Bench:
         yield {"work": "size", "unit": "MB module", "value": round(os.path.getsize(self.module) / 1e6, 2), "target": 2.5}
 
 
-WORKS = {"hot": Bench.hot, "cold-hs256": Bench.cold_hs256, "flood": Bench.flood, "cors": Bench.cors,
-         "routes": Bench.routes, "memory": Bench.memory, "load": Bench.load}
+WORKS = {"hot": Bench.hot, "cold-hs256": Bench.cold_hs256, "cold-rs256": Bench.cold_rs256,
+         "cold-es256": Bench.cold_es256, "flood": Bench.flood, "cors": Bench.cors, "routes": Bench.routes,
+         "memory": Bench.memory, "load": Bench.load}
 
 
 def machine():

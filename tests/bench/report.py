@@ -96,9 +96,9 @@ def write_docs(whole, folder):
     page += [
         "- **hot**: one HS256 token on a route with a role table and an owner. *cached* is Envoy's `jwt_cache_config`; *native* is",
         "  the chain as Istio ships it, without.",
-        "- **cold-hs256**: every request has a token not seen before.",
+        "- **cold-hs256**, **cold-rs256** (2048 bits), **cold-es256**: every request has a token not seen before.",
         "- **flood**: forged tokens only, answered with 401.",
-        "- **cors**: preflights.",
+        "- **cors**: preflights. Envoy's `cors` answers them before the router, so that most of *native* here is its headers and log.",
         "- **routes**: hot, at 10 and at 10,000 routes; the ratio is of our own cost to our own cost.",
         "- **memory**: resident memory after a million distinct tokens, less that after ten thousand.",
         "- **load**: time to start with 10,000 routes, less that with 10, for each VM.",

@@ -6,9 +6,6 @@
   3 cached   the same with jwt_cache_config
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import pathlib
 import socket
@@ -16,9 +13,8 @@ import subprocess
 import time
 import urllib.request
 
-SECRET = b"a-secret-of-the-bench-alone-32-bytes-long"
-ISSUER = "https://issuer.example.com"
-AUDIENCE = "portcullis-demo"
+from tokens import AUDIENCE, HS256, ISSUER
+
 LISTENERS = ["none", "ours", "native", "cached"]
 
 SECURITY_HEADERS = {
@@ -44,23 +40,6 @@ CORS = {
 }
 
 
-def b64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-HEADER = b64(json.dumps({"alg": "HS256", "kid": "bench", "typ": "JWT"}, separators=(",", ":")).encode())
-
-
-def token(number=0, role="editor", sub="7", good=True):
-    """An HS256 token; each number gives another one."""
-    now = int(time.time())
-    claims = {"sub": sub, "role": role, "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 86000,
-              "jti": f"{number:032x}"}
-    signing_input = f"{HEADER}.{b64(json.dumps(claims, separators=(',', ':')).encode())}"
-    key = SECRET if good else b"x" * 32
-    return f"{signing_input}.{b64(hmac.new(key, signing_input.encode(), hashlib.sha256).digest())}"
-
-
 def route_paths(count):
     """`count` routes, the one that is asked for in their middle: half of the rules are before it, as on average."""
     paths = [(f"service-{n}", f"/services/service-{n}/items/{{id}}") for n in range(1, count)]
@@ -68,12 +47,12 @@ def route_paths(count):
     return paths
 
 
-def policy(routes):
+def policy(routes, key):
     return {
         "version": "v1",
         "providers": [{
-            "name": "local", "issuer": ISSUER, "audiences": [AUDIENCE], "allowed_algorithms": ["HS256"],
-            "keys": [{"kid": "bench", "algorithm": "HS256", "secret": {"env": "SECRET_KEY"}}],
+            "name": "local", "issuer": ISSUER, "audiences": [AUDIENCE], "allowed_algorithms": [key.algorithm],
+            **key.provider(),
             "max_lifetime": "24h",
             "roles_from": {"claim": ["role"]},
             "claim_to_headers": [{"claim": ["sub"], "header": "x-user-id"}, {"claim": ["role"], "header": "x-user-role"}],
@@ -91,23 +70,22 @@ def any_type(name, **fields):
     return {"@type": f"type.googleapis.com/{name}", **fields}
 
 
-def ours(module, routes):
+def ours(module, routes, key):
     return [{"name": "portcullis", "typed_config": any_type(
         "envoy.extensions.filters.http.wasm.v3.Wasm",
         config={
             "name": "portcullis", "root_id": "portcullis", "failure_policy": "FAIL_RELOAD",
             "vm_config": {"vm_id": "portcullis", "runtime": "envoy.wasm.runtime.v8",
                           "code": {"local": {"filename": str(module)}},
-                          "environment_variables": {"key_values": {"SECRET_KEY": SECRET.decode()}}},
-            "configuration": any_type("google.protobuf.StringValue", value=json.dumps(policy(routes))),
+                          "environment_variables": {"key_values": {"SECRET_KEY": HS256.secret}}},
+            "configuration": any_type("google.protobuf.StringValue", value=json.dumps(policy(routes, key))),
         })}]
 
 
-def native(routes, cache):
+def native(routes, cache, key):
     """Envoy's own filters doing the same job, with rules as Istio writes them: one a path."""
-    jwks = json.dumps({"keys": [{"kty": "oct", "alg": "HS256", "kid": "bench", "k": b64(SECRET)}]})
     provider = {
-        "issuer": ISSUER, "audiences": [AUDIENCE], "local_jwks": {"inline_string": jwks}, "forward": False,
+        "issuer": ISSUER, "audiences": [AUDIENCE], "local_jwks": {"inline_string": key.jwks()}, "forward": False,
         "require_expiration": True, "max_lifetime": "86400s", "clock_skew_seconds": 30,
         "claim_to_headers": [{"header_name": "x-user-id", "claim_name": "sub"},
                              {"header_name": "x-user-role", "claim_name": "role"}],
@@ -178,11 +156,15 @@ def access_log(kind, path):
 
 def listener(kind, port, filters, log):
     route = {"name": "all", "match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "ok"}}}
-    host = {"name": "all", "domains": ["*"], "routes": [route]}
+    preflight = {"name": "preflight", "match": {
+        "prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "OPTIONS"}}]}}
+    host = {"name": "all", "domains": ["*"], "routes": [preflight, route]}
+    # Nobody's answer to a preflight has a body: one here would make the others look cheaper than they are.
+    preflight["direct_response"] = {"status": 204}
     if kind in ("native", "cached"):
         # Envoy's cors filter passes over direct responses; preflights go to a route, which it answers before.
-        host["routes"].insert(0, {"name": "preflight", "route": {"cluster": "nowhere"}, "match": {
-            "prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "OPTIONS"}}]}})
+        del preflight["direct_response"]
+        preflight["route"] = {"cluster": "nowhere"}
         host["typed_per_filter_config"] = {"envoy.filters.http.cors": any_type(
             "envoy.extensions.filters.http.cors.v3.CorsPolicy",
             allow_origin_string_match=[{"exact": origin} for origin in CORS["allow_origins"]],
@@ -205,15 +187,16 @@ def free_port():
 
 
 class Envoy:
-    """One process for one number of routes."""
+    """One process for one number of routes and one key."""
 
-    def __init__(self, binary, module, folder, routes=10, kinds=LISTENERS):
+    def __init__(self, binary, module, folder, routes=10, kinds=LISTENERS, key=HS256):
+        self.key = key
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.ports = {kind: free_port() for kind in kinds}
         self.admin = free_port()
-        filters = {"none": lambda: [], "ours": lambda: ours(module, routes),
-                   "native": lambda: native(routes, False), "cached": lambda: native(routes, True)}
+        filters = {"none": lambda: [], "ours": lambda: ours(module, routes, key),
+                   "native": lambda: native(routes, False, key), "cached": lambda: native(routes, True, key)}
         bootstrap = {
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin}}},
             "static_resources": {
