@@ -41,10 +41,13 @@ pub struct Shape<'a> {
     pub folder: &'a Path,
     pub module: Option<&'a Path>,
     pub upstream: SocketAddr,
+    pub clusters: &'a [(String, SocketAddr)],
     pub delivery: Delivery,
     pub normalize: bool,
     pub environment: &'a [(String, String)],
     pub host_environment: &'a [(String, String)],
+    /// What the module may call and be called for; `None` leaves it everything.
+    pub capabilities: Option<&'a [String]>,
 }
 
 impl Shape<'_> {
@@ -57,14 +60,10 @@ impl Shape<'_> {
                 {"tag_name": "decision", "regex": r"(\.decision\.(\w+))"},
                 {"tag_name": "reason", "regex": r"(\.reason\.(\w+))"},
             ]},
-            "static_resources": {"clusters": [{
-                "name": "upstream",
-                "connect_timeout": "5s",
-                "load_assignment": {"cluster_name": "upstream", "endpoints": [
-                    {"lb_endpoints": [{"endpoint": {"address": socket(self.upstream)}}]},
-                ]},
-            }]},
+            "static_resources": {"clusters": [cluster("upstream", self.upstream)]},
         });
+        let clusters = config["static_resources"]["clusters"].as_array_mut().unwrap();
+        clusters.extend(self.clusters.iter().map(|(name, address)| cluster(name, *address)));
         if self.delivery == Delivery::Lds {
             config["dynamic_resources"] = json!({"lds_config": watched(&self.lds_path())});
         } else {
@@ -186,7 +185,7 @@ impl Shape<'_> {
         let values: serde_json::Map<_, _> =
             self.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let host: Vec<_> = self.host_environment.iter().map(|(name, _)| name).collect();
-        json!({
+        let mut wasm = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
             "config": {
                 "name": "portcullis",
@@ -200,7 +199,12 @@ impl Shape<'_> {
                     "environment_variables": {"key_values": values, "host_env_keys": host},
                 },
             },
-        })
+        });
+        if let Some(capabilities) = self.capabilities {
+            let allowed: serde_json::Map<_, _> = capabilities.iter().map(|name| (name.clone(), json!({}))).collect();
+            wasm["config"]["capability_restriction_config"] = json!({"allowed_capabilities": allowed});
+        }
+        wasm
     }
 }
 
@@ -212,6 +216,16 @@ fn watched(path: &Path) -> Value {
     json!({
         "path_config_source": {"path": path, "watched_directory": {"path": path.parent()}},
         "resource_api_version": "V3",
+    })
+}
+
+fn cluster(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": socket(address)}}]},
+        ]},
     })
 }
 

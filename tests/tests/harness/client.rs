@@ -129,6 +129,14 @@ impl Client {
         Ok(Response { status, headers: head.headers, body })
     }
 
+    /// Sends `request` and leaves its answer unread: whoever drops the client then hangs up on it.
+    pub fn begin(&mut self, request: &Request) -> std::io::Result<()> {
+        let mut stream = self.connect()?;
+        stream.get_mut().write_all(&request.bytes())?;
+        self.stream = Some(stream);
+        Ok(())
+    }
+
     fn connect(&self) -> std::io::Result<BufReader<TcpStream>> {
         let stream = TcpStream::connect_timeout(&self.address, DEADLINE)?;
         stream.set_read_timeout(Some(DEADLINE))?;

@@ -18,6 +18,7 @@ use super::{eventually, paths};
 /// An Envoy to be.
 pub struct Setup {
     upstream: SocketAddr,
+    clusters: Vec<(String, SocketAddr)>,
     listeners: Vec<Listener>,
     delivery: Delivery,
     normalize: bool,
@@ -26,12 +27,14 @@ pub struct Setup {
     clock: Option<i64>,
     environment: Vec<(String, String)>,
     host_environment: Vec<(String, String)>,
+    denied: Option<String>,
 }
 
 impl Setup {
     pub fn before(upstream: &Upstream) -> Self {
         Self {
             upstream: upstream.address,
+            clusters: Vec::new(),
             listeners: Vec::new(),
             delivery: Delivery::Static,
             normalize: false,
@@ -40,7 +43,14 @@ impl Setup {
             clock: None,
             environment: Vec::new(),
             host_environment: Vec::new(),
+            denied: None,
         }
+    }
+
+    /// Adds a cluster of one server, for the module to call.
+    pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        self.clusters.push((name.to_owned(), address));
+        self
     }
 
     /// Adds a listener with the filter under `policy`.
@@ -108,6 +118,12 @@ impl Setup {
         self
     }
 
+    /// Denies the module one capability, such as a call to the host, of all that it uses.
+    pub fn deny_capability(mut self, name: &str) -> Self {
+        self.denied = Some(name.to_owned());
+        self
+    }
+
     /// Starts it and waits until it serves.
     #[track_caller]
     pub fn start(self) -> Proxy {
@@ -118,7 +134,13 @@ impl Setup {
     pub fn launch(self) -> Result<Proxy, String> {
         let folder = tempfile::tempdir().unwrap();
         let module = self.listeners.iter().any(|listener| listener.policy.is_some()).then(paths::module);
-        let mut proxy = Proxy { child: None, folder, module, admin: "127.0.0.1:0".parse().unwrap(), setup: self };
+        let capabilities = self.denied.as_ref().map(|denied| {
+            let mut used = super::module::capabilities();
+            used.retain(|name| name != denied);
+            used
+        });
+        let admin = "127.0.0.1:0".parse().unwrap();
+        let mut proxy = Proxy { child: None, folder, module, capabilities, admin, setup: self };
         proxy.write_config();
         proxy.child = Some(proxy.spawn());
         proxy.await_ready()?;
@@ -131,6 +153,7 @@ pub struct Proxy {
     child: Option<Child>,
     folder: TempDir,
     module: Option<PathBuf>,
+    capabilities: Option<Vec<String>>,
     admin: SocketAddr,
     setup: Setup,
 }
@@ -202,6 +225,12 @@ impl Proxy {
             .collect()
     }
 
+    /// Requests of `listener` that are not answered yet.
+    pub fn in_flight(&self, listener: &str) -> u64 {
+        let name = format!("http.{listener}.downstream_rq_active");
+        *self.stats().get(&name).unwrap_or_else(|| panic!("Envoy has no `{name}`"))
+    }
+
     /// Every virtual machine that failed or was made anew: all 0 on a healthy proxy.
     pub fn vm_failures(&self) -> BTreeMap<String, u64> {
         let mut stats = self.stats();
@@ -236,10 +265,12 @@ impl Proxy {
             folder: self.folder.path(),
             module: self.module.as_deref(),
             upstream: self.setup.upstream,
+            clusters: &self.setup.clusters,
             delivery: self.setup.delivery,
             normalize: self.setup.normalize,
             environment: &self.setup.environment,
             host_environment: &self.setup.host_environment,
+            capabilities: self.capabilities.as_deref(),
         }
     }
 

@@ -104,7 +104,11 @@ impl Upstream {
 
     /// An address where nobody listens.
     pub fn gone() -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::at(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
+    }
+
+    /// Another server in its place, of which nothing is known here.
+    pub fn at(address: SocketAddr) -> Self {
         Self { address, shared: Arc::default() }
     }
 
