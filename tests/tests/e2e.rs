@@ -5,6 +5,7 @@ mod audit;
 mod authz;
 mod canaries;
 mod cors;
+mod crypto;
 mod dry_run;
 mod errors;
 mod example;

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::harness::bench::Bench;
 use crate::harness::client::Request;
 use crate::harness::expect::Expect;
-use crate::harness::policy;
+use crate::harness::keys::forged;
+use crate::harness::policy::{self, CRYPTO};
 use crate::harness::proxy::Setup;
 use crate::harness::upstream::Upstream;
 
@@ -33,14 +34,8 @@ fn symmetric(algorithm: &str) -> bool {
     algorithm.starts_with("HS")
 }
 
-/// The token with the first letter of its signature changed.
-fn forged(token: &str) -> String {
-    let (signed, signature) = token.rsplit_once('.').unwrap();
-    let first = if signature.starts_with('A') { 'B' } else { 'A' };
-    format!("{signed}.{first}{}", &signature[1..])
-}
-
-/// Sends each token through the filter in Envoy: those of a pair verified with the set, the others with the secret.
+/// Sends each token through the filter in Envoy: those of a pair verified with the set, by the host and by the module, the
+/// others with the secret.
 #[track_caller]
 fn are_taken_by_the_filter(name: &'static str, tokens: &[Signed], jwks: &Value) {
     let upstream = Upstream::start();
@@ -48,12 +43,17 @@ fn are_taken_by_the_filter(name: &'static str, tokens: &[Signed], jwks: &Value) 
     let shared = |one: &&Signed| json!({"kid": one.kid, "algorithm": one.algorithm, "secret": {"env": "SHARED"}});
     let shared = ("keys", of_secrets.iter().map(shared).collect());
     let pairs = ("local_jwks", json!({"inline": jwks.to_string()}));
-    let proxy = Setup::before(&upstream)
-        .env("SHARED", LONG_SECRET)
-        .policy("shared", &with_keys(shared, &of_secrets))
-        .policy("pairs", &with_keys(pairs, &of_pairs))
-        .start();
-    for (listener, tokens) in [("shared", of_secrets), ("pairs", of_pairs)] {
+    let mut setup =
+        Setup::before(&upstream).env("SHARED", LONG_SECRET).policy("shared", &with_keys(shared, &of_secrets));
+    let mut listeners = vec![("shared", &of_secrets)];
+    for crypto in CRYPTO {
+        let mut policy = with_keys(pairs.clone(), &of_pairs);
+        policy["crypto"] = json!(crypto);
+        setup = setup.policy(crypto, &policy);
+        listeners.push((crypto, &of_pairs));
+    }
+    let proxy = setup.start();
+    for (listener, tokens) in listeners {
         let mut bench = Bench::new(name, &proxy, listener, &upstream);
         for Signed { algorithm, token, kid } in tokens {
             let put = |token: &str| Request::new("PUT", "/users/ada/documents/7").bearer(token);

@@ -7,3 +7,4 @@ mod istio;
 mod jwt_negative;
 mod networks;
 mod paths;
+mod wycheproof;

@@ -2,6 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::keys::{self, Pair};
+
+/// Who verifies signatures: the host where it can, or the module alone. No answer may depend on it.
+pub const CRYPTO: [&str; 2] = ["auto", "portable"];
+
 /// The example of the documentation, whole but for what later versions add.
 pub fn example() -> Value {
     let mut policy = with_routes(json!([
@@ -33,6 +38,18 @@ pub fn with_routes(routes: Value) -> Value {
         },
         "routes": routes,
     })
+}
+
+/// The example, its tokens signed with `pairs`.
+pub fn asymmetric(crypto: &str, pairs: &[&Pair]) -> Value {
+    let mut policy = example();
+    policy["crypto"] = json!(crypto);
+    let provider = policy["providers"][0].as_object_mut().unwrap();
+    provider.remove("keys");
+    let set = keys::set(pairs.iter().copied());
+    provider.insert("local_jwks".to_owned(), json!({"inline": set.to_string()}));
+    provider.insert("allowed_algorithms".to_owned(), pairs.iter().map(|pair| pair.algorithm.as_str()).collect());
+    policy
 }
 
 /// The example's provider.

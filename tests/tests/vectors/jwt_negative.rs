@@ -8,11 +8,18 @@ use crate::harness::client::Request;
 use crate::harness::exceptions::Suite;
 use crate::harness::expect::Exchange;
 use crate::harness::fixtures;
+use crate::harness::policy::CRYPTO;
 use crate::harness::proxy::Setup;
 use crate::harness::upstream::Upstream;
 
 #[test]
 fn no_bad_token_passes() {
+    for crypto in CRYPTO {
+        no_bad_token_passes_with(crypto);
+    }
+}
+
+fn no_bad_token_passes_with(crypto: &str) {
     let Some(rows) = fixtures::rows("jwt_negative/cases.jsonl") else { return };
     let configs: Value = serde_json::from_str(&fixtures::text("jwt_negative/configs.json").unwrap()).unwrap();
     let now = configs["policy_base"]["now"].as_i64().unwrap();
@@ -21,7 +28,7 @@ fn no_bad_token_passes() {
     let upstream = Upstream::start();
     let mut setup = Setup::before(&upstream).clock(now);
     for (name, config) in configs {
-        setup = setup.policy(name, &policy(config));
+        setup = setup.policy(name, &policy(crypto, config));
     }
     let proxy = setup.start();
 
@@ -38,7 +45,7 @@ fn no_bad_token_passes() {
                 suite.row(id, outcome);
             }
             let status = exchange.response.status;
-            assert!(status < 500, "{id}: {status}, {}", exchange.response.text());
+            assert!(status < 500, "{id}, {crypto}: {status}, {}", exchange.response.text());
         }
     }
     suite.finish();
@@ -46,9 +53,10 @@ fn no_bad_token_passes() {
 }
 
 /// The suite's configuration as a policy of ours.
-fn policy(config: &Value) -> Value {
+fn policy(crypto: &str, config: &Value) -> Value {
     json!({
         "version": "v1",
+        "crypto": crypto,
         "providers": [{
             "name": "suite",
             "issuer": config["issuer"],
