@@ -166,7 +166,7 @@ impl Fetcher {
             return Vec::new();
         };
         let mut body = Vec::new();
-        let answer = match host::fetched_status().filter(|_| headers > 0) {
+        let answer = match (headers > 0).then(host::fetched_status).flatten() {
             None => Err(FetchError::NoAnswer),
             Some(200) if size > MAX_DOCUMENT_BYTES => Err(FetchError::TooLarge(size)),
             Some(status) => {
