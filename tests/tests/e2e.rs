@@ -11,6 +11,7 @@ mod errors;
 mod example;
 mod headers;
 mod hostcalls;
+mod jwks;
 mod key_ring;
 mod loading;
 mod metrics;

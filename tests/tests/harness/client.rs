@@ -118,9 +118,26 @@ impl Client {
             None => self.connect()?,
         };
         stream.get_mut().write_all(&request.bytes())?;
+        self.receive(stream, &request.method)
+    }
+
+    /// Sends a piece more of the request that was begun.
+    pub fn go_on(&mut self, piece: &[u8]) -> std::io::Result<()> {
+        let stream = self.stream.as_mut().ok_or(std::io::ErrorKind::NotConnected)?;
+        stream.get_mut().write_all(piece)
+    }
+
+    /// Sends what is left of the request that was begun and reads its answer.
+    pub fn finish(&mut self, method: &str, rest: &[u8]) -> std::io::Result<Response> {
+        let mut stream = self.stream.take().ok_or(std::io::ErrorKind::NotConnected)?;
+        stream.get_mut().write_all(rest)?;
+        self.receive(stream, method)
+    }
+
+    fn receive(&mut self, mut stream: BufReader<TcpStream>, method: &str) -> std::io::Result<Response> {
         let head = read_head(&mut stream)?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
         let status = head.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        let bodiless = request.method == "HEAD" || status == 204 || status == 304;
+        let bodiless = method == "HEAD" || status == 204 || status == 304;
         let body = if bodiless { Vec::new() } else { read_body(&mut stream, &head.headers)? };
         let closed = head.headers.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close"));
         if !closed {

@@ -33,6 +33,8 @@ pub struct Answer {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     wait: Wait,
+    /// How much of the body is held back when the connection closes.
+    missing: usize,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,13 +60,19 @@ impl Answer {
 
     /// Any body at all; the header still says it is JSON.
     pub fn bytes(body: impl AsRef<[u8]>) -> Self {
-        Self { status: 200, headers: Vec::new(), body: body.as_ref().to_vec(), wait: Wait::No }
+        Self { status: 200, headers: Vec::new(), body: body.as_ref().to_vec(), wait: Wait::No, missing: 0 }
             .header("content-type", "application/json")
     }
 
     /// The connection closes without an answer.
     pub fn closed() -> Self {
         Self { wait: Wait::Never, ..Self::bytes("") }
+    }
+
+    /// The connection closes with this much of the body still to come.
+    pub fn cut(mut self, missing: usize) -> Self {
+        self.missing = missing;
+        self
     }
 
     pub fn status(mut self, status: u16) -> Self {
@@ -97,8 +105,9 @@ impl Answer {
             bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", self.body.len()).as_bytes());
-        bytes.extend_from_slice(&self.body);
-        stream.write_all(&bytes)
+        bytes.extend_from_slice(&self.body[..self.body.len() - self.missing]);
+        stream.write_all(&bytes)?;
+        if self.missing > 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 }
 

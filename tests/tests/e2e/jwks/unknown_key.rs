@@ -1,0 +1,144 @@
+//! Tokens that name a key nobody has heard of, yet.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{ask, document, everywhere, failed, healthy, policy, setup};
+use crate::harness::bench::Bench;
+use crate::harness::client::{Client, fetch};
+use crate::harness::eventually;
+use crate::harness::expect::Expect;
+use crate::harness::jwks::{Answer, KeyServer, PATH};
+use crate::harness::keys;
+use crate::harness::token::encode;
+use crate::harness::upstream::Upstream;
+
+/// Between two fetches that an unknown key asked for.
+const APART: Duration = Duration::from_secs(3);
+
+/// A token of a key that does not exist.
+fn nobody(number: usize) -> String {
+    let token = keys::new().tokens[number % keys::new().tokens.len()].clone();
+    let (_, rest) = token.split_once('.').unwrap();
+    let header = json!({"alg": "ES256", "typ": "JWT", "kid": format!("nobody-{number}")});
+    format!("{}.{rest}", encode(header.to_string()))
+}
+
+#[test]
+fn a_new_key_needs_no_second_try() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]));
+    let proxy = setup(&upstream, &server).policy("main", &policy(&json!({}))).start();
+    let mut bench = Bench::new("a new key", &proxy, "main", &upstream);
+    bench.row("as before", &document(keys::old().token()), &Expect::allow("role_allowed").record("kid", "old"));
+    server.answer(Answer::keys([keys::old(), keys::new()]));
+    bench.row("the first with it", &document(keys::new().token()), &Expect::allow("role_allowed").record("kid", "new"));
+    bench.row("still", &document(keys::old().token()), &Expect::allow("role_allowed").record("kid", "old"));
+    bench.finish();
+    assert_eq!(server.count(PATH), 2);
+}
+
+/// All that come while one fetch is under way wait for that one, on whichever worker.
+#[test]
+fn a_new_key_is_fetched_once_for_all() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]));
+    let proxy = setup(&upstream, &server).concurrency(4).policy("main", &policy(&json!({}))).start();
+    everywhere(&proxy, keys::old().token(), 200);
+    server.answer(Answer::keys([keys::old(), keys::new()]).held());
+    let address = proxy.address("main");
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..16)
+            .map(|number| scope.spawn(move || fetch(address, &document(&keys::new().tokens[number])).status))
+            .collect();
+        server.await_fetches(2);
+        eventually("sixteen requests that wait", || (proxy.in_flight("main") == 16).then_some(()));
+        // Who has a key that is known does not wait.
+        everywhere(&proxy, keys::old().token(), 200);
+        server.release();
+        for request in waiting {
+            assert_eq!(request.join().unwrap(), 200);
+        }
+    });
+    assert_eq!(server.count(PATH), 2);
+    healthy(&proxy);
+}
+
+#[test]
+fn an_unknown_key_is_refused_after_one_look() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]));
+    let proxy = setup(&upstream, &server).policy("main", &policy(&json!({"timeout": "2s"}))).start();
+    let mut bench = Bench::new("an unknown key", &proxy, "main", &upstream);
+    bench.row("as before", &document(keys::old().token()), &Expect::allow("role_allowed"));
+    let refused = Expect::deny(401, "token_unknown_key");
+    bench.row("looked for", &document(&nobody(0)), &refused);
+    let fetches = server.count(PATH);
+    bench.holds("one look", fetches == 2, || format!("{fetches} fetches"));
+    bench.row("as before, after it", &document(keys::old().token()), &Expect::allow("role_allowed"));
+    bench.finish();
+}
+
+#[test]
+fn a_server_that_does_not_answer_holds_nobody_for_ever() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]));
+    let proxy = setup(&upstream, &server).policy("main", &policy(&json!({"timeout": "500ms"}))).start();
+    assert_eq!(ask(&proxy, keys::old().token()), 200);
+    server.answer(Answer::keys([keys::old(), keys::new()]).held());
+    let began = Instant::now();
+    assert_eq!(ask(&proxy, keys::new().token()), 401);
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_millis(450) && waited < Duration::from_secs(5), "waited {waited:?}");
+    eventually("a failure to be counted", || (failed(&proxy) >= 1.0).then_some(()));
+    assert_eq!(ask(&proxy, keys::old().token()), 200);
+    healthy(&proxy);
+}
+
+#[test]
+fn a_flood_of_unknown_keys_is_no_flood_of_fetches() {
+    const CONNECTIONS: usize = 16;
+    const REQUESTS: usize = 40;
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]));
+    let policy = policy(&json!({"timeout": "300ms"}));
+    let proxy = setup(&upstream, &server).concurrency(4).policy("main", &policy).start();
+    everywhere(&proxy, keys::old().token(), 200);
+    assert_eq!(server.count(PATH), 1, "the first");
+    upstream.take();
+    let address = proxy.address("main");
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for connection in 0..CONNECTIONS {
+            scope.spawn(move || {
+                let mut client = Client::new(address);
+                let mut number = connection * 1_000_000;
+                // Long enough for several looks.
+                while number % 1_000_000 < REQUESTS || began.elapsed() < APART * 2 {
+                    let response = client.send(&document(&nobody(number)));
+                    assert_eq!(response.status, 401, "{}", response.text());
+                    number += 1;
+                }
+            });
+        }
+    });
+    let looks: Vec<_> = server.fetches()[1..].iter().map(|fetch| fetch.at).collect();
+    assert!(!looks.is_empty(), "nobody looked");
+    for pair in looks.windows(2) {
+        let apart = pair[1] - pair[0];
+        // The moment it is counted from is not the one it arrives at.
+        assert!(apart >= APART.mul_f32(0.95), "{} looks, two of them {apart:?} apart", looks.len());
+    }
+    assert!(upstream.take().is_empty(), "one of them got through");
+    assert_eq!(ask(&proxy, keys::old().token()), 200);
+    let refused: f64 = proxy
+        .metrics()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("portcullis_requests{") && name.contains(r#"reason="token_unknown_key""#))
+        .map(|(_, count)| count)
+        .sum();
+    let denied = proxy.metric("portcullis_denied");
+    assert!(refused == denied && refused >= (CONNECTIONS * REQUESTS) as f64, "{refused} of {denied} for that reason");
+    healthy(&proxy);
+}
