@@ -33,8 +33,10 @@ pub struct Answer {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     wait: Wait,
-    /// How much of the body is held back when the connection closes.
+    /// How much of the body never comes.
     missing: usize,
+    /// Then the connection stays open, until `release`.
+    stuck: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,8 +62,15 @@ impl Answer {
 
     /// Any body at all; the header still says it is JSON.
     pub fn bytes(body: impl AsRef<[u8]>) -> Self {
-        Self { status: 200, headers: Vec::new(), body: body.as_ref().to_vec(), wait: Wait::No, missing: 0 }
-            .header("content-type", "application/json")
+        Self {
+            status: 200,
+            headers: Vec::new(),
+            body: body.as_ref().to_vec(),
+            wait: Wait::No,
+            missing: 0,
+            stuck: false,
+        }
+        .header("content-type", "application/json")
     }
 
     /// The connection closes without an answer.
@@ -73,6 +82,11 @@ impl Answer {
     pub fn cut(mut self, missing: usize) -> Self {
         self.missing = missing;
         self
+    }
+
+    /// The connection stays open with this much of the body still to come.
+    pub fn stuck(self, missing: usize) -> Self {
+        Self { stuck: true, ..self.cut(missing) }
     }
 
     pub fn status(mut self, status: u16) -> Self {
@@ -249,6 +263,9 @@ fn serve(stream: TcpStream, shared: &Shared) {
         shared.fetches.lock().unwrap().push(Fetch { at: Instant::now(), method, path, headers: head.headers });
         let answered =
             shared.wait(answer.wait) && !shared.down.load(Ordering::SeqCst) && answer.write(&mut writer).is_ok();
+        if answer.stuck {
+            shared.wait(Wait::Held);
+        }
         if !answered {
             let _ = writer.shutdown(Shutdown::Both);
             return;

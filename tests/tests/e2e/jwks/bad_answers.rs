@@ -48,6 +48,7 @@ fn bad_answers() -> Vec<(&'static str, Answer)> {
         ("too slow", Answer::json(&set).slow(Duration::from_secs(10))),
         ("no answer", Answer::closed()),
         ("half an answer", Answer::json(&set).cut(20)),
+        ("half an answer, and silence", Answer::json(&set).stuck(20)),
     ]
 }
 

@@ -169,6 +169,42 @@ fn a_reload_fails_no_request() {
     }
 }
 
+/// Keys from elsewhere are other keys, whoever had them before.
+#[test]
+fn a_reload_that_looks_elsewhere_takes_nothing_along() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]));
+    server.on("/elsewhere.json", Answer::keys([keys::new()]));
+    let mut proxy =
+        setup(&upstream, &server).concurrency(2).policy("main", &policy(&json!({}))).delivery(Delivery::Ecds).start();
+    everywhere(&proxy, keys::old().token(), 200);
+    let elsewhere = policy(&json!({"path": "/elsewhere.json", "timeout": "500ms"}));
+    proxy.replace_policy("main", &elsewhere.to_string());
+    everywhere(&proxy, keys::new().token(), 200);
+    everywhere(&proxy, keys::old().token(), 401);
+    healthy(&proxy);
+}
+
+/// Who had the turn to fetch may be replaced before the answer is there. Its successor does not wait for it.
+#[test]
+fn a_reload_in_the_middle_of_a_fetch_costs_no_keys() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]).held());
+    let changes = json!({"timeout": "5s"});
+    let mut proxy = setup(&upstream, &server).policy("main", &policy(&changes)).delivery(Delivery::Ecds).start();
+    server.await_fetches(1);
+    let mut next = policy(&changes);
+    let new = json!({"name": "new", "match": {"path": "/new"}, "access": "public"});
+    next["routes"].as_array_mut().unwrap().push(new);
+    proxy.replace_policy("main", &next.to_string());
+    let address = proxy.address("main");
+    eventually("the new policy", || (fetch(address, &Request::get("/new")).status == 200).then_some(()));
+    server.answer(Answer::keys([keys::old()]));
+    server.release();
+    assert_eq!(ask(&proxy, keys::old().token()), 200);
+    healthy(&proxy);
+}
+
 #[test]
 fn keys_are_fetched_again_before_they_run_out() {
     let upstream = Upstream::start();

@@ -33,6 +33,25 @@ fn one_fetch_serves_every_worker() {
     healthy(&proxy);
 }
 
+/// Nor more listeners than workers.
+#[test]
+fn one_fetch_serves_every_listener() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]).held());
+    let mut other = policy(&json!({}));
+    other["audit"] = json!({"level": "denied"});
+    let proxy =
+        setup(&upstream, &server).concurrency(2).policy("main", &policy(&json!({}))).policy("other", &other).start();
+    server.await_fetches(1);
+    server.release();
+    for (number, token) in keys::old().tokens.iter().enumerate() {
+        let listener = ["main", "other"][number % 2];
+        assert_eq!(fetch(proxy.address(listener), &document(token)).status, 200, "{listener}");
+    }
+    assert_eq!(server.count(PATH), 1);
+    healthy(&proxy);
+}
+
 #[test]
 fn keys_are_there_before_anybody_asks() {
     let upstream = Upstream::start();
