@@ -12,8 +12,8 @@ use crate::host::{self, HostFacts};
 use crate::http::Request;
 use crate::metrics::Metrics;
 
-/// How often a worker looks whether there are new keys, or old ones to renew.
-const IDLE: Duration = Duration::from_secs(1);
+/// How often a worker looks at most and at least whether there are new keys, or old ones to renew.
+const IDLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// The same while requests wait.
 const BUSY: Duration = Duration::from_millis(5);
@@ -31,6 +31,8 @@ pub(crate) struct Fetcher {
     sources: Vec<Source>,
     calls: Vec<Call>,
     held: Vec<Held>,
+    /// How often to look when nobody waits; zero is never.
+    idle: Duration,
     period: Duration,
 }
 
@@ -78,8 +80,11 @@ impl Fetcher {
     pub(crate) fn new(context: u32, policy: &Policy) -> Self {
         let key = |remote: &RemoteJwks, what: &str| format!("portcullis.jwks.{what}.{}", remote.id());
         let source = |remote| Source { state: key(remote, "state"), document: key(remote, "document") };
+        let (least, most) = IDLE;
+        let attention = policy.remote_jwks().iter().map(|remote| remote.attention().clamp(least, most)).min();
         Self {
             context,
+            idle: attention.unwrap_or(Duration::ZERO),
             sources: policy.remote_jwks().iter().map(source).collect(),
             calls: Vec::new(),
             held: Vec::new(),
@@ -240,7 +245,7 @@ impl Fetcher {
     /// The requests whose wait is over, taken out of those that wait.
     fn release(&mut self, worker: &Worker) -> Vec<Rc<RefCell<Request>>> {
         if self.held.is_empty() {
-            self.set_period(if self.sources.is_empty() { Duration::ZERO } else { IDLE });
+            self.set_period(self.idle);
             return Vec::new();
         }
         let now = HostFacts.now();
@@ -256,9 +261,20 @@ impl Fetcher {
         self.held = waiting;
         self.held.retain(|held| held.request.strong_count() > 0);
         if self.held.is_empty() {
-            self.set_period(IDLE);
+            self.set_period(self.idle);
         }
         over.iter().filter_map(|held: &Held| held.request.upgrade()).collect()
+    }
+
+    /// Gives up what is under way, whose answers nobody will be there to read.
+    pub(crate) fn abandon(&mut self, policy: &Policy) {
+        for Call { source, .. } in std::mem::take(&mut self.calls) {
+            let (Some(remote), Some(place)) = (policy.remote_jwks().get(source), self.sources.get(source)) else {
+                continue;
+            };
+            let now = HostFacts.now();
+            update(&place.state, |state| Some(remote.abandoned(state, now)));
+        }
     }
 
     fn set_period(&mut self, period: Duration) {

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use portcullis_engine::{AuditRecord, HeaderEdit, Headers, LocalReply, RequestAction, ResponsePlan, failure_reply};
+use portcullis_engine::{
+    AuditRecord, Decision, HeaderEdit, Headers, LocalReply, RequestAction, ResponsePlan, failure_reply,
+};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Status};
 
@@ -21,6 +23,8 @@ pub(crate) struct Request {
     plugin: Option<Rc<Plugin>>,
     response: Option<ResponsePlan>,
     record: Option<AuditRecord>,
+    /// What is counted if the client goes while its request waits.
+    undecided: Option<Decision>,
     /// The status sent, as far as it passed through here.
     status: Option<u16>,
     /// The response is our own, complete as it was sent.
@@ -49,7 +53,8 @@ fn status_of(headers: &Headers<'_>) -> Option<u16> {
 
 impl Http {
     pub(crate) fn new(context: u32, plugin: Option<Rc<Plugin>>) -> Self {
-        let request = Request { context, plugin, response: None, record: None, status: None, replied: false };
+        let request =
+            Request { context, plugin, response: None, record: None, undecided: None, status: None, replied: false };
         Self(Rc::new(RefCell::new(request)))
     }
 }
@@ -89,10 +94,15 @@ impl Request {
         if let Some(source) = verdict.wants.filter(|_| patience == Patience::Some) {
             match fetcher.hold((self.context, itself.clone()), source, &plugin.policy, &mut worker) {
                 Wait::No => {}
-                Wait::Held => return Outcome::Wait,
+                Wait::Held => {
+                    self.record = verdict.audit;
+                    self.undecided = Some(verdict.decision);
+                    return Outcome::Wait;
+                }
                 Wait::AskAgain => verdict = plugin.policy.decide(&headers, &HostFacts, &mut worker, &mut ()),
             }
         }
+        self.undecided = None;
         plugin.metrics.decided(verdict.decision);
         plugin.metrics.cache_asked(worker.cache().take_counts());
         self.response = Some(verdict.response);
@@ -176,7 +186,11 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         let Ok(mut request) = self.0.try_borrow_mut() else { return };
-        let (Some(plugin), Some(record)) = (request.plugin.clone(), request.record.take()) else { return };
+        let Some(plugin) = request.plugin.clone() else { return };
+        if let Some(decision) = request.undecided.take() {
+            plugin.metrics.decided(decision);
+        }
+        let Some(record) = request.record.take() else { return };
         let sinks = plugin.policy.sinks();
         let line = record.line(request.status.or_else(host::response_code));
         if sinks.access_log {

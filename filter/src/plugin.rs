@@ -66,6 +66,17 @@ impl Root {
     }
 }
 
+/// The host lets go of a root context whose configuration is replaced, and of the answers it waits for.
+impl Drop for Root {
+    fn drop(&mut self) {
+        if let Some(plugin) = &self.plugin
+            && let Ok(mut fetcher) = plugin.fetcher.try_borrow_mut()
+        {
+            fetcher.abandon(&plugin.policy);
+        }
+    }
+}
+
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, _trailers: usize) {
         let Some(plugin) = &self.plugin else { return };

@@ -226,6 +226,18 @@ impl RemoteJwks {
         }
     }
 
+    /// The state after whoever fetched is gone, and the answer with them: it is anybody's turn again.
+    #[must_use]
+    pub fn abandoned(&self, state: &FetchState, now: UnixTime) -> FetchState {
+        FetchState { busy_until: now, next_at: now, ..*state }
+    }
+
+    /// How often to look whether there is something to do: often enough not to miss the end of `cache_duration`.
+    #[must_use]
+    pub fn attention(&self) -> Duration {
+        self.cache_duration / 20
+    }
+
     /// Until when keys of this state serve, if nothing newer comes.
     #[must_use]
     pub fn good_until(&self, state: &FetchState) -> UnixTime {

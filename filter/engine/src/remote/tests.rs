@@ -68,6 +68,14 @@ fn one_worker_has_the_turn_until_it_is_done_or_gone() {
 }
 
 #[test]
+fn a_fetch_that_is_abandoned_is_anybodys_turn() {
+    let busy = remote().begun(&fresh(), after(500_000));
+    let state = remote().abandoned(&busy, after(500_001));
+    assert!(remote().is_due(&state, false, after(500_001)));
+    assert_eq!((state.generation(), state.finished()), (1, 1), "nothing has ended, and nothing failed");
+}
+
+#[test]
 fn failures_keep_the_keys_and_wait_longer_each_time() {
     let mut state = fresh();
     let mut waits = Vec::new();
