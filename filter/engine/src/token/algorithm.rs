@@ -51,6 +51,16 @@ impl Algorithm {
         matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
     }
 
+    /// The curve of an ECDSA algorithm (RFC 7518 section 3.4).
+    pub(crate) const fn curve(self) -> Option<&'static str> {
+        match self {
+            Self::ES256 => Some("P-256"),
+            Self::ES384 => Some("P-384"),
+            Self::ES512 => Some("P-521"),
+            _ => None,
+        }
+    }
+
     /// The fewest bytes an HMAC key may have: as many as the hash gives out (RFC 7518 section 3.2).
     #[must_use]
     pub const fn min_secret_bytes(self) -> usize {

@@ -93,7 +93,11 @@ fn from_jwk(jwk: &Map<String, Value>) -> Result<Key, KeyError> {
     let key = match text("kty")?.unwrap_or_default() {
         "oct" => Key::hmac(kid, algorithm, &Secret::new(bytes("k")?)),
         "RSA" => Key::rsa(kid, algorithm, &bytes("n")?, &bytes("e")?)?,
-        "EC" => Key::ec(kid, text("crv")?.unwrap_or_default(), &bytes("x")?, &bytes("y")?)?,
+        // RFC 7518 section 6.2.1.1 wants a `crv`; Envoy's own library takes it from `alg` where it is missing.
+        "EC" => {
+            let curve = text("crv")?.or(algorithm.and_then(Algorithm::curve)).unwrap_or_default();
+            Key::ec(kid, curve, &bytes("x")?, &bytes("y")?)?
+        }
         "OKP" if text("crv")? == Some("Ed25519") => Key::ed25519(kid, &bytes("x")?)?,
         _ => return Err(KeyError::Invalid("signature")),
     };

@@ -108,10 +108,11 @@ impl Key {
         Ok(Self::new(kid, algorithm, Material::Rsa(Box::new(key)), spki))
     }
 
-    /// A public key on P-256, P-384 or P-521 from its affine coordinates.
+    /// A public key on P-256, P-384 or P-521 from its affine coordinates. RFC 7518 section 6.2.1.2 wants them in full
+    /// length; some issuers leave leading zeros out, which makes no other number of them.
     ///
     /// # Errors
-    /// [`KeyError`] where the point is not on the curve, or a coordinate has the wrong length (RFC 7518 section 6.2.1.2).
+    /// [`KeyError`] where the point is not on the curve, or a coordinate is too long.
     pub fn ec(kid: Option<String>, curve: &str, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
         let length = match curve {
             "P-256" => 32,
@@ -119,10 +120,11 @@ impl Key {
             "P-521" => 66,
             _ => return Err(KeyError::Invalid("EC")),
         };
-        if x.len() != length || y.len() != length {
+        if x.is_empty() || x.len() > length || y.is_empty() || y.len() > length {
             return Err(KeyError::Invalid("EC"));
         }
-        let point = [&[4], x, y].concat();
+        let zeros = |coordinate: &[u8]| vec![0; length.saturating_sub(coordinate.len())];
+        let point = [&[4], zeros(x).as_slice(), x, &zeros(y), y].concat();
         let invalid = |_| KeyError::Invalid("EC");
         let (material, spki) = match curve {
             "P-256" => {

@@ -633,6 +633,13 @@ fn ec(members: Value) -> Value {
     amended(json!({"kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y)}), members)
 }
 
+/// The same without `crv`.
+fn curveless(members: Value) -> Value {
+    let mut key = ec(members);
+    key.as_object_mut().unwrap().remove("crv");
+    key
+}
+
 fn rsa_key(members: Value) -> Value {
     amended(json!({"kty": "RSA", "n": rsa::MODULUS, "e": "AQAB"}), members)
 }
@@ -689,8 +696,12 @@ fn keys_of_a_set_are_taken_or_passed_over() {
         (ec(json!({"crv": null})), Err("not a valid JSON key"), "null for a curve"),
         (ec(json!({"x": zeros, "y": zeros})), Err("not a valid EC key"), "not on the curve"),
         (ec(json!({"y": ec(json!({}))["x"]})), Err("not a valid EC key"), "not on the curve either"),
-        (ec(json!({"x": base64url([1; 31])})), Err("not a valid EC key"), "a short coordinate"),
+        (ec(json!({"x": base64url([1; 31])})), Err("not a valid EC key"), "another coordinate, and short"),
         (ec(json!({"x": base64url([0; 33])})), Err("not a valid EC key"), "a long coordinate"),
+        (ec(json!({"x": ""})), Err("not a valid EC key"), "no coordinate"),
+        (curveless(json!({"alg": "ES256"})), Ok(()), "a curve that its algorithm tells"),
+        (curveless(json!({"alg": "ES512"})), Err("not a valid EC key"), "another algorithm's"),
+        (curveless(json!({})), Err("not a valid EC key"), "no curve at all"),
         (okp(json!({})), Ok(()), "an Ed25519 key"),
         (okp(json!({"alg": "EdDSA"})), Ok(()), "for its algorithm"),
         (okp(json!({"crv": "X25519"})), Err("not a valid signature key"), "for key agreement"),
