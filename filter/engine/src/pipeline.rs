@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 
 use crate::audit::{AuditRecord, Fields};
 use crate::authz::{Authentication, Permit, Principal, Requirement};
@@ -405,7 +406,7 @@ fn join(roles: &[Rc<str>]) -> String {
 
 /// 96 bits of SHA-256, base64url: enough to join records by, nothing to come back from.
 pub(crate) fn short_digest(text: &str) -> String {
-    let hash = hmac_sha256::Hash::hash(text.as_bytes());
+    let hash = Sha256::digest(text.as_bytes());
     URL_SAFE_NO_PAD.encode(hash.get(..12).unwrap_or_default())
 }
 

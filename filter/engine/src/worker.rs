@@ -1,5 +1,7 @@
 //! What one worker keeps from request to request under one policy.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::cache::TokenCache;
 use crate::policy::Policy;
 use crate::remote::FetchState;
@@ -64,7 +66,7 @@ impl Worker {
         let (Some(remote), Some(from)) = (self.remote.get_mut(source), policy.remote_jwks().get(source)) else {
             return Ok(false);
         };
-        let digest = hmac_sha256::Hash::hash(document);
+        let digest: [u8; 32] = Sha256::digest(document).into();
         let changed = remote.keys.is_none() || remote.digest != digest;
         if changed {
             remote.keys = Some(KeySet::from_public_jwks(document)?);

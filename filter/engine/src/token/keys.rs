@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit as _, Mac};
 use jwt_simple::algorithms::{P256PublicKey, P384PublicKey, RSAPublicKey};
 use p256::ecdsa::signature::Verifier as _;
 use p521::pkcs8::EncodePublicKey as _;
+use sha2::{Sha256, Sha384, Sha512};
 use superboring::hash::MessageDigest;
 use superboring::pkey::{PKey, Public};
 use superboring::rsa::Padding;
@@ -47,11 +49,13 @@ enum Material {
     Unavailable,
 }
 
-/// An HMAC key, with the commonest hash's state already keyed, so that a token costs only its own bytes.
+/// An HMAC key, with every hash's state already keyed, so that a token costs only its own bytes.
 #[derive(Clone)]
 struct HmacKey {
-    sha256: hmac_sha256::HMAC,
-    secret: Secret,
+    sha256: Hmac<Sha256>,
+    sha384: Hmac<Sha384>,
+    sha512: Hmac<Sha512>,
+    bytes: usize,
 }
 
 /// A key that cannot be used.
@@ -80,8 +84,9 @@ impl Key {
     /// An HMAC key. Its length is the caller's to check: [`Key::secret_is_too_short`].
     #[must_use]
     pub fn hmac(kid: Option<String>, algorithm: Option<Algorithm>, secret: &Secret) -> Self {
-        let keyed = HmacKey { sha256: hmac_sha256::HMAC::new(secret.expose()), secret: secret.clone() };
-        Self::new(kid, algorithm, Material::Hmac(Box::new(keyed)), Vec::new())
+        // Keys of any length are keys (RFC 2104 section 3): the trait's error is of other constructions.
+        let material = HmacKey::new(secret).map_or(Material::Unavailable, |key| Material::Hmac(Box::new(key)));
+        Self::new(kid, algorithm, material, Vec::new())
     }
 
     /// A place for a key whose secret is not known here.
@@ -177,7 +182,7 @@ impl Key {
     #[must_use]
     pub fn secret_is_too_short(&self) -> bool {
         match &self.material {
-            Material::Hmac(key) => key.secret.expose().len() < self.algorithm.map_or(32, Algorithm::min_secret_bytes),
+            Material::Hmac(key) => key.bytes < self.algorithm.map_or(32, Algorithm::min_secret_bytes),
             _ => false,
         }
     }
@@ -235,21 +240,28 @@ impl Key {
 }
 
 impl HmacKey {
+    fn new(secret: &Secret) -> Option<Self> {
+        let key = secret.expose();
+        Some(Self {
+            sha256: Hmac::new_from_slice(key).ok()?,
+            sha384: Hmac::new_from_slice(key).ok()?,
+            sha512: Hmac::new_from_slice(key).ok()?,
+            bytes: key.len(),
+        })
+    }
+
     fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match algorithm {
-            Algorithm::HS256 => signature.try_into().is_ok_and(|expected| {
-                let mut mac = self.sha256.clone();
-                mac.update(message);
-                mac.finalize_verify(expected)
-            }),
-            Algorithm::HS384 => signature
-                .try_into()
-                .is_ok_and(|expected| hmac_sha512::sha384::HMAC::verify(message, self.secret.expose(), expected)),
-            _ => signature
-                .try_into()
-                .is_ok_and(|expected| hmac_sha512::HMAC::verify(message, self.secret.expose(), expected)),
+            Algorithm::HS256 => verify_mac(&self.sha256, message, signature),
+            Algorithm::HS384 => verify_mac(&self.sha384, message, signature),
+            _ => verify_mac(&self.sha512, message, signature),
         }
     }
+}
+
+/// Whether this is the whole tag of the message. Compared in constant time.
+fn verify_mac<M: Mac + Clone>(keyed: &M, message: &[u8], tag: &[u8]) -> bool {
+    keyed.clone().chain_update(message).verify_slice(tag).is_ok()
 }
 
 fn verify_rsa(key: &PKey<Public>, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<bool> {
