@@ -111,9 +111,14 @@ advisories: $(DENY) ## Known vulnerabilities of every dependency; needs the netw
 ##@ Measure
 
 .PHONY: bench
-bench: build $(VENV) ## What the filter costs beside Envoy's own, side by side; writes docs/benchmarks.md (BENCH="--work hot")
+bench: build $(VENV) dist/floor.wasm ## What the filter costs beside Envoy's own, side by side; writes docs/benchmarks.md (BENCH="--work hot")
 	@command -v wrk >/dev/null 2>&1 || $(call apt,wrk,wrk is missing: install it with your system's packages)
 	@ENVOY="$(ENVOY)" .venv/bin/python tests/bench/bench.py $(or $(BENCH),--docs)
+
+# The same crossings without the decisions: what of the cost is not ours.
+dist/floor.wasm: build
+	$(CARGO) build --locked --profile wasm -p portcullis-filter --target wasm32-wasip1 --example floor
+	@$(PYTHON3) filter/prune_exports.py target/wasm32-wasip1/wasm/examples/floor.wasm $@
 
 ##@ Other
 

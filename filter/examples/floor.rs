@@ -3,7 +3,7 @@
 //!
 //! Its configuration is the letters of the steps to take: `q` reads the request's headers, `t` the time, `a` the client's
 //! address, `m` counts in three counters, `e` edits the request, `p` reads the response's headers, `s` sets nine, `r`
-//! leaves a record.
+//! leaves a record, `d` answers 401, `v` has the host verify a signature, whose arguments follow in hexadecimal after a space.
 
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
@@ -19,6 +19,9 @@ use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, Metr
 
 /// As long as an audit record.
 const RECORD: [u8; 330] = [b'x'; 330];
+
+/// As long as a problem document.
+const PROBLEM: [u8; 110] = [b'x'; 110];
 
 /// The security headers of the preset `recommended`, shortened to the lengths that matter.
 const RESPONSE: [(&str, &str); 9] = [
@@ -48,6 +51,7 @@ struct Http(Rc<Plan>);
 #[derive(Default)]
 struct Plan {
     steps: Vec<u8>,
+    signature: Vec<u8>,
     counters: Vec<u32>,
 }
 
@@ -69,8 +73,16 @@ impl Http {
         if self.0.has(b'a') {
             hostcalls::get_property(vec!["source", "address"])?;
         }
+        if self.0.has(b'v') {
+            hostcalls::call_foreign_function("verify_signature", Some(&self.0.signature))?;
+        }
         if self.0.has(b'm') {
             self.0.counters.iter().try_for_each(|counter| hostcalls::increment_metric(*counter, 1))?;
+        }
+        if self.0.has(b'd') {
+            let headers = RESPONSE.to_vec();
+            hostcalls::send_http_response(401, headers, Some(&PROBLEM))?;
+            return Err(Status::Ok);
         }
         if self.0.has(b'e') {
             hostcalls::remove_map_value(map, "authorization")?;
@@ -82,6 +94,9 @@ impl Http {
 
     fn response(&self) -> Result<(), Status> {
         let map = MapType::HttpResponseHeaders;
+        if self.0.has(b'd') {
+            return Ok(());
+        }
         if self.0.has(b'p') {
             HeaderMap::read(map)?.headers()?;
         }
@@ -90,6 +105,15 @@ impl Http {
         }
         Ok(())
     }
+}
+
+fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let pairs = hexadecimal.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    });
+    pairs.collect()
 }
 
 fn action(done: Result<(), Status>) -> Action {
@@ -103,8 +127,11 @@ impl RootContext for Root {
         let names = ["floor_allowed", "floor_requests", "floor_cached"];
         let counters = names.iter().map(|name| hostcalls::define_metric(MetricType::Counter, name));
         let Ok(counters) = counters.collect() else { return false };
-        let steps = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten();
-        self.0 = Rc::new(Plan { steps: steps.unwrap_or_default(), counters });
+        let configuration = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten();
+        let configuration = configuration.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let (steps, signature) = configuration.split_once(' ').unwrap_or((&configuration, ""));
+        let Some(signature) = bytes_of(signature) else { return false };
+        self.0 = Rc::new(Plan { steps: steps.into(), signature, counters });
         true
     }
 

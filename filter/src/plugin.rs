@@ -98,7 +98,10 @@ impl RootContext for Root {
                 metrics::policy(true);
                 let before = self.plugin.replace(Rc::new(Plugin::new(self.context, policy)));
                 if let Some(before) = before {
-                    before.fetching(self.context, |fetcher, _, _, _| fetcher.release_all());
+                    before.fetching(self.context, |fetcher, policy, _, _| {
+                        fetcher.abandon(policy);
+                        fetcher.release_all()
+                    });
                 }
                 true
             }

@@ -4,6 +4,8 @@
   1 ours     portcullis.wasm, its audit record through the file access logger
   2 native   cors + jwt_authn + rbac + header_mutation, a JSON access log with the same fields
   3 cached   the same with jwt_cache_config
+
+and, where the floor is asked for, a module that makes the crossings of ours and decides nothing.
 """
 
 import json
@@ -16,6 +18,8 @@ import urllib.request
 from tokens import AUDIENCE, HS256, ISSUER
 
 LISTENERS = ["none", "ours", "native", "cached"]
+# The crossings of a request that is let through, as filter/examples/floor.rs spells them.
+STEPS = "qtamepsr"
 
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -82,6 +86,19 @@ def ours(module, routes, key):
         })}]
 
 
+def floor(module, steps, key):
+    """The crossings of `ours` without its decisions; `steps` are those of filter/examples/floor.rs."""
+    signature = f" {key.signature_check().hex()}" if "v" in steps else ""
+    return [{"name": "floor", "typed_config": any_type(
+        "envoy.extensions.filters.http.wasm.v3.Wasm",
+        config={
+            "name": "floor", "root_id": "floor", "failure_policy": "FAIL_RELOAD",
+            "vm_config": {"vm_id": "floor", "runtime": "envoy.wasm.runtime.v8",
+                          "code": {"local": {"filename": str(module)}}},
+            "configuration": any_type("google.protobuf.StringValue", value=steps + signature),
+        })}]
+
+
 def native(routes, cache, key):
     """Envoy's own filters doing the same job, with rules as Istio writes them: one a path."""
     provider = {
@@ -140,7 +157,7 @@ def native(routes, cache, key):
 def access_log(kind, path):
     if kind == "none":
         return []
-    if kind == "ours":
+    if kind in ("ours", "floor"):
         form = {"text_format_source": {"inline_string": "%FILTER_STATE(wasm.portcullis.audit:PLAIN)%\n"}}
     else:
         claim = "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:payload:{})%"
@@ -189,14 +206,15 @@ def free_port():
 class Envoy:
     """One process for one number of routes and one key."""
 
-    def __init__(self, binary, module, folder, routes=10, kinds=LISTENERS, key=HS256):
+    def __init__(self, binary, module, folder, routes=10, kinds=LISTENERS, key=HS256, steps=STEPS):
         self.key = key
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.ports = {kind: free_port() for kind in kinds}
         self.admin = free_port()
         filters = {"none": lambda: [], "ours": lambda: ours(module, routes, key),
-                   "native": lambda: native(routes, False, key), "cached": lambda: native(routes, True, key)}
+                   "native": lambda: native(routes, False, key), "cached": lambda: native(routes, True, key),
+                   "floor": lambda: floor(pathlib.Path(module).with_name("floor.wasm"), steps, key)}
         bootstrap = {
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin}}},
             "static_resources": {

@@ -78,6 +78,17 @@ class Pair(Key):
     def provider(self):
         return {"local_jwks": {"inline": self.jwks()}}
 
+    def signature_check(self):
+        """The arguments of Envoy's foreign function `verify_signature`: hash, key, signature and text, in protobuf."""
+        text = self.token().rsplit(".", 1)[0].encode()
+        key = private_key(self.pem).public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return b"".join(field(number, value) for number, value in enumerate(
+            [b"sha256", key, self.der(self.sign(text)), text], start=1))
+
+    def der(self, signature):
+        return signature
+
 
 class Rsa(Pair):
     """RS256 with 2048 bits."""
@@ -107,9 +118,21 @@ class Ec(Pair):
         r, s = utils.decode_dss_signature(private_key(self.pem).sign(message, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
+    def der(self, signature):
+        return utils.encode_dss_signature(*(int.from_bytes(half, "big") for half in (signature[:32], signature[32:])))
+
     def jwk(self):
         public = private_key(self.pem).public_key().public_numbers()
         return {"kty": "EC", "crv": "P-256", "x": b64(public.x.to_bytes(32, "big")), "y": b64(public.y.to_bytes(32, "big"))}
+
+
+def field(number, value):
+    """A protobuf field of bytes."""
+    length, out = len(value), bytearray([number << 3 | 2])
+    while length > 0x7F:
+        out.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes(out + bytes([length]) + value)
 
 
 @functools.lru_cache
