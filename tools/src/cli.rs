@@ -3,6 +3,7 @@
 mod key;
 mod password;
 mod policy;
+mod render;
 mod secret;
 mod token;
 
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
 pub use password::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
 pub use policy::{CheckArgs, CheckFormat, ExplainArgs, PolicyCommand, parse_header};
+pub use render::{RenderArgs, Target as RenderTarget};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
 
@@ -101,7 +103,8 @@ Examples:
 const POLICY_EXAMPLES: &str = "\
 Examples:
   portcullis policy check policy.yaml
-  portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt";
+  portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt
+  portcullis policy render policy.yaml --for envoy";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

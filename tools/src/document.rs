@@ -99,7 +99,7 @@ pub fn worker(policy: &Policy, keys: &[(String, PathBuf)], terminal: &mut Termin
 }
 
 /// A secret of this environment. One that is not set is unknown rather than missing: it may well be set in the plugin's.
-fn environment(name: &str) -> SecretLookup {
+pub fn environment(name: &str) -> SecretLookup {
     match std::env::var_os(name) {
         Some(value) => SecretLookup::Value(Secret::new(value.into_encoded_bytes())),
         None => SecretLookup::Unknown,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::render::{self, RenderArgs};
 use crate::time::parse_moment;
 
 /// Commands under `policy`.
@@ -16,6 +17,9 @@ pub enum PolicyCommand {
     /// Show what becomes of a request under a policy, and why.
     #[command(long_about = EXPLAIN_ABOUT, after_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArgs>),
+    /// Print the manifest that loads the filter with a policy.
+    #[command(long_about = render::ABOUT, after_help = render::EXAMPLES)]
+    Render(Box<RenderArgs>),
     /// Print the JSON Schema of policies, for editors.
     #[command(long_about = SCHEMA_ABOUT, after_help = SCHEMA_EXAMPLES)]
     Schema,

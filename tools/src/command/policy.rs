@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod render;
 
 use crate::cli::PolicyCommand;
 use crate::exit::{Exit, Failure};
@@ -21,6 +22,7 @@ pub fn run(command: &PolicyCommand, terminal: &mut Terminal) -> Result<Exit, Fai
     match command {
         PolicyCommand::Check(args) => check::run(args, terminal),
         PolicyCommand::Explain(args) => explain::run(args, terminal),
+        PolicyCommand::Render(args) => render::run(args, terminal),
         PolicyCommand::Schema => {
             terminal.write(SCHEMA.as_bytes())?;
             Ok(Exit::Good)

@@ -1,0 +1,227 @@
+//! `portcullis policy render`: the manifest that loads the filter.
+//!
+//! YAML nests by indentation, so the policy goes in as the text it is, comments too.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use portcullis_engine::Policy;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::cli::{RenderArgs, RenderTarget};
+use crate::document::{self, Document};
+use crate::exit::{Exit, Failure};
+use crate::input;
+use crate::terminal::Terminal;
+
+#[cfg(test)]
+mod tests;
+
+/// Prints a manifest.
+///
+/// # Errors
+/// The policy is not valid, or something cannot be read.
+pub fn run(args: &RenderArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    input::once([Some(args.file.as_path()), args.wasm.as_deref()])?;
+    let document = Document::read(&args.file)?;
+    document.policy(terminal)?;
+    let sha256 = match &args.wasm {
+        Some(path) => Some(hexadecimal(&Sha256::digest(input::read(path)?))),
+        None => args.sha256.clone(),
+    };
+    let manifest = Manifest { args, sha256, secrets: secrets(&document), policy: body(&document)? };
+    let text = match args.target {
+        RenderTarget::Envoy => manifest.envoy(),
+        RenderTarget::Istio => manifest.istio(),
+        RenderTarget::EnvoyGateway => manifest.envoy_gateway(),
+    };
+    terminal.write(text.as_bytes())?;
+    if args.target != RenderTarget::Envoy && manifest.sha256.is_none() {
+        terminal.note("the module is not pinned; name it with --wasm, so that nobody can put in another");
+    }
+    Ok(Exit::Good)
+}
+
+/// The environment variables that a policy takes secrets from: those it asks for when it is compiled.
+fn secrets(document: &Document) -> BTreeSet<String> {
+    let asked = RefCell::new(BTreeSet::new());
+    if let Ok(node) = &document.node {
+        // It was compiled before, and compiles again.
+        let _same = Policy::compile(node, &|name: &str| {
+            asked.borrow_mut().insert(name.to_owned());
+            document::environment(name)
+        });
+    }
+    asked.into_inner()
+}
+
+/// The lines of the policy, as they can stand below a key of other YAML.
+fn body(document: &Document) -> Result<Vec<String>, Failure> {
+    let lines: Vec<String> =
+        document.lines.iter().map(|line| line.trim_end().to_owned()).skip_while(|line| line == "---").collect();
+    // Directives and the ends of documents mean something only at the top of a file.
+    let structural = |line: &&String| line.starts_with('%') || *line == "---" || *line == "...";
+    if let Some(line) = lines.iter().find(structural) {
+        return Err(Failure::invalid(format!("{} has the line `{line}`", document.name))
+            .remedy("remove it: the policy becomes a part of another document"));
+    }
+    Ok(lines)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _done = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+struct Manifest<'a> {
+    args: &'a RenderArgs,
+    sha256: Option<String>,
+    secrets: BTreeSet<String>,
+    policy: Vec<String>,
+}
+
+impl Manifest<'_> {
+    fn envoy(&self) -> String {
+        let name = quoted(&self.args.name);
+        let mut out = format!(
+            "# An entry of `http_filters`, before envoy.filters.http.router.\n\
+             - name: {name}\n  \
+               typed_config:\n    \
+                 \"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\n    \
+                 config:\n      \
+                   name: {name}\n      \
+                   root_id: {name}\n      \
+                   # A request that traps the filter is answered 503, and the filter is started afresh.\n      \
+                   failure_policy: FAIL_RELOAD\n      \
+                   vm_config:\n        \
+                     vm_id: {name}\n        \
+                     runtime: envoy.wasm.runtime.v8\n        \
+                     code:\n          \
+                       local:\n            \
+                         filename: {}\n",
+            quoted(&self.args.module)
+        );
+        if !self.secrets.is_empty() {
+            out.push_str("        # Taken from Envoy's own environment.\n");
+            out.push_str("        environment_variables:\n          host_env_keys:\n");
+            self.each_secret(&mut out, |name| format!("            - {name}\n"));
+        }
+        out.push_str(
+            "      configuration:\n        \
+               \"@type\": type.googleapis.com/google.protobuf.Struct\n        \
+               value:\n",
+        );
+        self.push_policy(&mut out, 10);
+        out
+    }
+
+    fn istio(&self) -> String {
+        let mut out = self.head("extensions.istio.io/v1alpha1", "WasmPlugin");
+        out.push_str("spec:\n");
+        if let Some(gateway) = &self.args.gateway {
+            self.push_gateway(&mut out, gateway);
+        } else if !self.args.selector.is_empty() {
+            out.push_str("  selector:\n    matchLabels:\n");
+            for (name, value) in &self.args.selector {
+                out.push_str(&format!("      {}: {}\n", quoted(name), quoted(value)));
+            }
+        }
+        out.push_str(&format!("  url: {}\n", quoted(self.url())));
+        if let Some(sha256) = &self.sha256 {
+            out.push_str(&format!("  sha256: {}\n", quoted(sha256)));
+        }
+        out.push_str(
+            "  # Before Istio's own authentication and authorization.\n  \
+             phase: AUTHN\n  \
+             # A request that traps the filter is answered 503, and the filter is started afresh.\n  \
+             failStrategy: FAIL_RELOAD\n",
+        );
+        if !self.secrets.is_empty() {
+            out.push_str("  # Taken from the environment of the proxy's container.\n  vmConfig:\n    env:\n");
+            self.each_secret(&mut out, |name| format!("      - name: {name}\n        valueFrom: HOST\n"));
+        }
+        out.push_str("  pluginConfig:\n");
+        self.push_policy(&mut out, 4);
+        out
+    }
+
+    fn envoy_gateway(&self) -> String {
+        let mut out = self.head("gateway.envoyproxy.io/v1alpha1", "EnvoyExtensionPolicy");
+        out.push_str("spec:\n");
+        self.push_gateway(&mut out, self.args.gateway.as_deref().unwrap_or_default());
+        out.push_str(&format!("  wasm:\n    - name: {0}\n      rootID: {0}\n", quoted(&self.args.name)));
+        let url = self.url();
+        let (kind, source) = if url.starts_with("https://") || url.starts_with("http://") {
+            ("HTTP", "http")
+        } else {
+            ("Image", "image")
+        };
+        let url = url.strip_prefix("oci://").unwrap_or(url);
+        out.push_str(&format!(
+            "      code:\n        type: {kind}\n        {source}:\n          url: {}\n",
+            quoted(url)
+        ));
+        if let Some(sha256) = &self.sha256 {
+            out.push_str(&format!("          sha256: {}\n", quoted(sha256)));
+        }
+        out.push_str("      # Where the filter cannot run, nothing passes.\n      failOpen: false\n");
+        if !self.secrets.is_empty() {
+            out.push_str(
+                "      # Taken from the environment of the proxy's container.\n      env:\n        hostKeys:\n",
+            );
+            self.each_secret(&mut out, |name| format!("          - {name}\n"));
+        }
+        out.push_str("      config:\n");
+        self.push_policy(&mut out, 8);
+        out
+    }
+
+    fn head(&self, version: &str, kind: &str) -> String {
+        let mut out = format!("apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {}\n", quoted(&self.args.name));
+        if let Some(namespace) = &self.args.namespace {
+            out.push_str(&format!("  namespace: {}\n", quoted(namespace)));
+        }
+        out
+    }
+
+    fn push_gateway(&self, out: &mut String, gateway: &str) {
+        out.push_str("  targetRefs:\n    - group: gateway.networking.k8s.io\n      kind: Gateway\n");
+        out.push_str(&format!("      name: {}\n", quoted(gateway)));
+    }
+
+    fn url(&self) -> &str {
+        self.args.url.as_deref().unwrap_or_default()
+    }
+
+    fn each_secret(&self, out: &mut String, line: impl Fn(&str) -> String) {
+        for secret in &self.secrets {
+            out.push_str(&line(&quoted(secret)));
+        }
+    }
+
+    fn push_policy(&self, out: &mut String, indent: usize) {
+        for line in &self.policy {
+            if !line.is_empty() {
+                out.push_str(&" ".repeat(indent));
+                out.push_str(line);
+            }
+            out.push('\n');
+        }
+    }
+}
+
+/// A scalar that YAML reads as this text: plain where that is plain, else in double quotes, whose escapes are JSON's.
+fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    let starts = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'/');
+    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    if starts && text.bytes().all(plain) && !word.contains(&text.to_ascii_lowercase().as_str()) {
+        return text.to_owned();
+    }
+    json!(text).to_string()
+}
