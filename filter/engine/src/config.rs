@@ -1,5 +1,6 @@
 //! From a document to a [`Policy`]: decoded, checked and compiled, with every mistake reported at once.
 
+mod advice;
 mod decode;
 mod error;
 mod node;
@@ -92,7 +93,11 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let stripped = identity_headers(providers.iter().flatten().map(|(raw, _)| &raw.provider));
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
     let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), &stripped, findings));
-    let cors = fields.read("cors", findings, response::cors);
+    let mut line_of_cors = None;
+    let cors = fields.read("cors", findings, |node, path, findings| {
+        line_of_cors = node.line;
+        response::cors(node, path, findings)
+    });
     let security = fields.read("security_headers", findings, response::security_headers).unwrap_or_default();
     let hide_upstream_5xx = fields.read("errors", findings, response::errors).unwrap_or(true);
     let audit = fields.read("audit", findings, response::audit);
@@ -105,8 +110,10 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
 
     let providers = providers.unwrap_or_default();
     check_provider_names(providers.iter().map(|(raw, at)| (raw.provider.name.as_str(), *at)), findings);
+    let mut advice = Findings::default();
+    advice::advise(&providers, routes.as_deref().unwrap_or_default(), cors.as_ref(), line_of_cors, &mut advice);
     let (mut remote_jwks, mut all_places) = (Vec::new(), Vec::new());
-    let number = |(RawProvider { mut provider, places, remote }, _)| {
+    let number = |(RawProvider { mut provider, places, remote, secrets: _ }, _)| {
         provider.remote = remote.is_some().then_some(remote_jwks.len());
         remote_jwks.extend(remote);
         all_places.push(places);
@@ -145,6 +152,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         stat_prefix,
         cache_limits,
         warnings: Vec::new(),
+        advice: advice.warnings,
     })
 }
 

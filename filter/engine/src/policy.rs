@@ -30,6 +30,7 @@ pub struct Policy {
     pub(crate) stat_prefix: Option<String>,
     pub(crate) cache_limits: crate::cache::CacheLimits,
     pub(crate) warnings: Vec<crate::config::PolicyError>,
+    pub(crate) advice: Vec<crate::config::PolicyError>,
 }
 
 impl Policy {
@@ -82,6 +83,12 @@ impl Policy {
     #[must_use]
     pub fn warnings(&self) -> &[crate::config::PolicyError] {
         &self.warnings
+    }
+
+    /// What a reviewer would ask about: it may be meant, and may be a mistake.
+    #[must_use]
+    pub fn advice(&self) -> &[crate::config::PolicyError] {
+        &self.advice
     }
 
     /// The names of the routes, in the order of the policy.

@@ -52,7 +52,14 @@ fn the_schema_is_printed() {
 
 #[test]
 fn a_good_policy_is_valid_in_yaml_and_in_json() {
-    assert_eq!(check(POLICY, &[]).ok(), "standard input: valid, 4 routes");
+    let careful = POLICY.replace("    allowed_algorithms", "    audiences: [portcullis-demo]\n    allowed_algorithms");
+    assert_eq!(check(&careful, &[]).ok(), "standard input: valid, 4 routes");
+    let advised = check(POLICY, &[]).ok();
+    assert!(advised.starts_with("warning: no `audiences`: a token that its issuer made"), "{advised}");
+    assert!(advised.ends_with("standard input: valid, 4 routes, 1 warning"), "{advised}");
+    assert_eq!(check(POLICY, &["--deny-warnings"]).code, 3);
+    let explained = run_with(["policy", "explain", "-", "--path", "/healthz"], POLICY);
+    assert!(!explained.stderr.contains("audiences"), "advice is for a review: {}", explained.stderr);
     let json = r#"{"version": "v1", "routes": [{"name": "a", "match": {"path": "/"}, "access": "public"}]}"#;
     assert_eq!(check(json, &[]).ok(), "standard input: valid, 1 route");
     let path = file(&directory("policy_json"), "policy.json", json);
@@ -99,7 +106,8 @@ fn text_that_is_no_document_is_reported_the_same_way() {
 
 #[test]
 fn a_secret_that_is_not_here_is_a_warning_and_a_bad_one_an_error() {
-    let path = file(&directory("policy_secrets"), "policy.yaml", POLICY);
+    let careful = POLICY.replace("    allowed_algorithms", "    audiences: [portcullis-demo]\n    allowed_algorithms");
+    let path = file(&directory("policy_secrets"), "policy.yaml", &careful);
     let args = ["policy", "check", path.to_str().unwrap()];
     let unset = finish(without_secrets(&args), b"");
     assert!(unset.stdout.starts_with("warning: environment variable `SECRET_KEY` is not set here"), "{unset:?}");

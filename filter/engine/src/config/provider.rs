@@ -2,6 +2,8 @@
 
 mod remote;
 
+use std::cell::RefCell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -46,6 +48,8 @@ pub(crate) struct RawProvider {
     pub(crate) provider: Provider,
     pub(crate) places: Vec<Place>,
     pub(crate) remote: Option<RemoteJwks>,
+    /// The environment variables that its secrets are in.
+    pub(crate) secrets: Vec<String>,
 }
 
 enum Keys {
@@ -74,7 +78,12 @@ pub(crate) fn provider(
         whole(node, non_empty(node, &path, findings, "list at least one algorithm", algorithm)?)
     });
     let given = Given { allowed: algorithms.as_deref(), issuer: issuer.as_deref() };
-    let keys = keys(&mut fields, given, secrets, findings);
+    let asked = RefCell::new(Vec::new());
+    let recording = |name: &str| {
+        asked.borrow_mut().push(name.to_owned());
+        secrets.lookup(name)
+    };
+    let keys = keys(&mut fields, given, &recording, findings);
     let clock_skew = fields.read("clock_skew", findings, duration).unwrap_or(30);
     let require_expiration = fields.read("require_expiration", findings, boolean).unwrap_or(true);
     let max_lifetime = fields.read("max_lifetime", findings, duration);
@@ -110,7 +119,7 @@ pub(crate) fn provider(
         max_token_bytes: usize::try_from(max_token_bytes).unwrap_or(usize::MAX),
     };
     let provider = Provider { name: name?, verifier, forward, roles_from, claim_to_headers, remote: None };
-    Some(RawProvider { provider, places, remote })
+    Some(RawProvider { provider, places, remote, secrets: asked.into_inner() })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "durations have at most nine digits of a unit")]

@@ -20,7 +20,9 @@ pub fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Ok(policy) => (Some(policy), Vec::new()),
         Err(errors) => (None, errors),
     };
-    let warnings = policy.as_ref().map(Policy::warnings).unwrap_or_default();
+    let (warnings, advice) = policy.as_ref().map(|policy| (policy.warnings(), policy.advice())).unwrap_or_default();
+    let mut warnings: Vec<PolicyError> = warnings.iter().chain(advice).cloned().collect();
+    warnings.sort_by_key(|warning| warning.line);
     let findings = || {
         let errors = errors.iter().map(|error| (Severity::Error, error));
         errors.chain(warnings.iter().map(|warning| (Severity::Warning, warning)))
@@ -43,7 +45,7 @@ pub fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
             for (severity, finding) in findings() {
                 terminal.line(diagnostic::human(&document, severity, finding, terminal.out_palette))?;
             }
-            terminal.line(summary(&document, policy.as_ref(), &errors, warnings, terminal))?;
+            terminal.line(summary(&document, policy.as_ref(), &errors, &warnings, terminal))?;
         }
     }
     let good = policy.is_some() && (warnings.is_empty() || !args.deny_warnings);
