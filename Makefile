@@ -72,6 +72,10 @@ build: toolchain ## dist/portcullis.wasm, the filter, and dist/portcullis, the c
 	@$(call install,target/wasm32-wasip1/wasm/pruned.wasm,dist/portcullis.wasm)
 	@$(call install,target/release/portcullis,dist/portcullis)
 
+.PHONY: image
+image: build ## dist/image: what Istio and Envoy Gateway pull, with bill of materials and checksums
+	@$(PYTHON3) filter/image.py dist/portcullis.wasm dist/image
+
 ##@ Test
 
 .PHONY: test
@@ -95,8 +99,9 @@ test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, und
 	  $(CARGO) test --locked -p portcullis-engine --lib --target wasm32-unknown-unknown
 
 .PHONY: test-docs
-test-docs: build $(VENV) ## Documentation and configuration: paths exist, snippets parse, policies pass, Envoy accepts
+test-docs: build $(VENV) ## Documentation, configuration and image: paths exist, snippets parse, policies pass, bytes agree
 	ENVOY="$(ENVOY)" .venv/bin/python tests/docs_test.py
+	.venv/bin/python tests/image_test.py
 
 .PHONY: e2e
 e2e: build $(VENV) $(JOSE) openssl ## The module in a real Envoy, and the command line
