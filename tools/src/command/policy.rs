@@ -1,7 +1,9 @@
 //! `portcullis policy`.
 
 mod check;
+mod decided;
 mod explain;
+mod test;
 
 use crate::cli::PolicyCommand;
 use crate::exit::{Exit, Failure};
@@ -21,6 +23,7 @@ pub fn run(command: &PolicyCommand, terminal: &mut Terminal) -> Result<Exit, Fai
     match command {
         PolicyCommand::Check(args) => check::run(args, terminal),
         PolicyCommand::Explain(args) => explain::run(args, terminal),
+        PolicyCommand::Test(args) => test::run(args, terminal),
         PolicyCommand::Schema => {
             terminal.write(SCHEMA.as_bytes())?;
             Ok(Exit::Good)
