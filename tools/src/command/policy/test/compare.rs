@@ -6,9 +6,6 @@ use serde_json::{Value, json};
 use super::cases::{Expect, HeaderValue};
 use crate::command::policy::explain::shown_value;
 
-#[cfg(test)]
-mod tests;
-
 const GOES_ON: &str = "the request goes on, and its status is the upstream's: expect 200 for that";
 const ANSWERED: &str = "the request is answered here, and nothing is sent to the upstream";
 
