@@ -14,7 +14,7 @@ use clap_complete::Shell;
 
 pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
 pub use password::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
-pub use policy::{CheckArgs, CheckFormat, ExplainArgs, PolicyCommand, parse_header};
+pub use policy::{CheckArgs, CheckFormat, ExplainArgs, PolicyCommand, TestArgs, parse_header};
 pub use render::{RenderArgs, Target as RenderTarget};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
@@ -68,7 +68,7 @@ pub enum Command {
     /// Issue, look into and verify JSON Web Tokens.
     #[command(subcommand, arg_required_else_help = true, after_help = TOKEN_EXAMPLES)]
     Token(TokenCommand),
-    /// Check and explain policies.
+    /// Check, explain and test policies.
     #[command(subcommand, arg_required_else_help = true, after_help = POLICY_EXAMPLES)]
     Policy(PolicyCommand),
     /// Print a completion script for a shell.
@@ -104,6 +104,7 @@ const POLICY_EXAMPLES: &str = "\
 Examples:
   portcullis policy check policy.yaml
   portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt
+  portcullis policy test policy.yaml cases.yaml
   portcullis policy render policy.yaml --for envoy";
 
 const COMPLETIONS_EXAMPLES: &str = "\

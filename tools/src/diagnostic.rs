@@ -11,8 +11,9 @@ use crate::terminal::{Palette, visible};
 #[cfg(test)]
 mod tests;
 
-/// Members of a policy or of a key set inside it whose values may be secrets, rightly or by mistake.
-const SECRET_MEMBERS: [&str; 3] = ["secret", "inline", "k"];
+/// Members of a policy, of a key set inside it or of a request in a test whose values may be secrets, rightly or by
+/// mistake.
+const SECRET_MEMBERS: [&str; 7] = ["secret", "inline", "k", "authorization", "Authorization", "cookie", "Cookie"];
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -78,6 +78,16 @@ impl Document {
 /// # Errors
 /// A file cannot be read or is no usable key set, or the policy has no such provider.
 pub fn worker(policy: &Policy, keys: &[(String, PathBuf)], terminal: &mut Terminal) -> Result<Worker, Failure> {
+    let worker = quiet_worker(policy, keys)?;
+    note_missing_keys(policy, &worker, terminal);
+    Ok(worker)
+}
+
+/// The same worker, with no word about the keys that no file holds.
+///
+/// # Errors
+/// As [`worker`].
+pub fn quiet_worker(policy: &Policy, keys: &[(String, PathBuf)]) -> Result<Worker, Failure> {
     let mut worker = Worker::new(policy, Proven::NOTHING);
     for (name, path) in keys {
         let found = policy.remote_providers().find(|(provider, _)| provider == name);
@@ -90,12 +100,16 @@ pub fn worker(policy: &Policy, keys: &[(String, PathBuf)], terminal: &mut Termin
                 .remedy("a key set is {\"keys\": […]} with public keys for signatures (RFC 7517)")
         })?;
     }
+    Ok(worker)
+}
+
+/// Says which providers' keys no file holds.
+pub fn note_missing_keys(policy: &Policy, worker: &Worker, terminal: &mut Terminal) {
     for (name, _) in policy.remote_providers().filter(|(_, source)| !worker.has_keys(*source)) {
         terminal.note(format_args!(
             "keys of provider `{name}` are not fetched here; give them with --provider-jwks {name}=FILE"
         ));
     }
-    Ok(worker)
 }
 
 /// A secret of this environment. One that is not set is unknown rather than missing: it may well be set in the plugin's.

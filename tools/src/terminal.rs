@@ -126,7 +126,6 @@ pub struct Palette {
 
 impl Palette {
     /// No colours.
-    #[cfg(test)]
     pub const PLAIN: Self = Self { on: false };
 
     /// Bold.

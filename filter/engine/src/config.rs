@@ -10,6 +10,7 @@ mod route;
 
 use std::rc::Rc;
 
+pub use decode::unknown_remedy;
 pub use error::PolicyError;
 pub use node::{Key, Node, NodeValue};
 

@@ -3,6 +3,8 @@
 //! No host, no clock, no randomness, no files, no globals: what a decision needs beyond the request's headers comes in
 //! through [`Facts`]. A policy is compiled by [`Policy::compile`], a request decided by [`Policy::decide`].
 
+#[cfg(feature = "assumed-identity")]
+mod assumed;
 mod audit;
 mod authz;
 mod cache;
@@ -32,6 +34,8 @@ pub mod token;
 mod upstream;
 mod worker;
 
+#[cfg(feature = "assumed-identity")]
+pub use assumed::AssumedIdentity;
 pub use audit::{AuditRecord, Sinks};
 pub use cache::{CacheLimits, TokenCache};
 pub use decision::{AllowReason, Decision, DenyReason};

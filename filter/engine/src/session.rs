@@ -14,7 +14,8 @@ use crate::token::{Provider, TokenError, TokenTimes, VerifiedToken, Window};
 /// Roles of a token beyond this many are not looked at.
 const MAX_ROLES: usize = 64;
 
-/// What is known of a caller once its token was verified. Only [`Session::new`] makes one, and only of such a token.
+/// What is known of a caller once its token was verified. Only [`Session::new`] makes one, and only of such a token;
+/// the command line's tests of policies assume some too.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) provider: usize,
@@ -43,7 +44,27 @@ pub(crate) struct RecordedIdentity {
 
 impl Session {
     pub(crate) fn new(index: usize, provider: &Provider, token: VerifiedToken, known_roles: &[String]) -> Self {
-        let (claims, times, kid, window) = token.into_parts();
+        Self::of_parts(index, provider, token.into_parts(), known_roles)
+    }
+
+    /// A session of claims that nobody verified, for tests of policies and nowhere else.
+    #[cfg(feature = "assumed-identity")]
+    pub(crate) fn dangerously_assume(
+        index: usize,
+        provider: &Provider,
+        claims: Map<String, Value>,
+        times: TokenTimes,
+        known_roles: &[String],
+    ) -> Self {
+        Self::of_parts(index, provider, (claims, times, None, Window::ALWAYS), known_roles)
+    }
+
+    fn of_parts(
+        index: usize,
+        provider: &Provider,
+        (claims, times, kid, window): (Map<String, Value>, TokenTimes, Option<String>, Window),
+        known_roles: &[String],
+    ) -> Self {
         let roles: Vec<Rc<str>> = match provider.roles_from.as_ref().and_then(|path| path.lookup(&claims)) {
             Some(Value::String(role)) => vec![role.as_str().into()],
             Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(Rc::from).collect(),

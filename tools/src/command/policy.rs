@@ -1,8 +1,10 @@
 //! `portcullis policy`.
 
 mod check;
+mod decided;
 mod explain;
 mod render;
+mod test;
 
 use crate::cli::PolicyCommand;
 use crate::exit::{Exit, Failure};
@@ -23,6 +25,7 @@ pub fn run(command: &PolicyCommand, terminal: &mut Terminal) -> Result<Exit, Fai
         PolicyCommand::Check(args) => check::run(args, terminal),
         PolicyCommand::Explain(args) => explain::run(args, terminal),
         PolicyCommand::Render(args) => render::run(args, terminal),
+        PolicyCommand::Test(args) => test::run(args, terminal),
         PolicyCommand::Schema => {
             terminal.write(SCHEMA.as_bytes())?;
             Ok(Exit::Good)

@@ -14,6 +14,7 @@ mod fixtures;
 mod key;
 mod password;
 mod policy;
+mod policy_test;
 mod render;
 mod secret;
 mod support;

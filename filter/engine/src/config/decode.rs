@@ -102,7 +102,9 @@ impl<'n, 'p> Fields<'n, 'p> {
     }
 }
 
-fn unknown_remedy(name: &str, known: &[&str]) -> String {
+/// What to do about a field that is unknown where these are known.
+#[must_use]
+pub fn unknown_remedy(name: &str, known: &[&str]) -> String {
     if LATER.contains(&name) {
         return "this version of Portcullis does not have it; remove it".into();
     }

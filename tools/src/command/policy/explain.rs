@@ -1,15 +1,11 @@
 //! `portcullis policy explain`: a request decided by the engine, and everything that can be told of it.
 
-use std::net::IpAddr;
-
-use portcullis_engine::token::HostCrypto;
-use portcullis_engine::{
-    Decision, Facts, HeaderEdit, LocalReply, RequestAction, Step, Trace, UnixTime, Verdict, borrow_headers,
-};
+use portcullis_engine::{Decision, HeaderEdit, LocalReply, RequestAction, UnixTime, Verdict, borrow_headers};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::decided::{Given, Steps, pseudo_headers};
 use crate::cli::{ExplainArgs, parse_header};
 use crate::document::{self, Document};
 use crate::exit::{Exit, Failure};
@@ -42,42 +38,9 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
     Ok(if denied { Exit::No } else { Exit::Good })
 }
 
-/// What is known of the request besides its headers.
-struct Given {
-    now: UnixTime,
-    client: Option<IpAddr>,
-}
-
-impl HostCrypto for Given {}
-
-impl Facts for Given {
-    fn now(&self) -> UnixTime {
-        self.now
-    }
-
-    fn client(&self) -> Option<IpAddr> {
-        self.client
-    }
-}
-
-/// The steps of a decision as they were taken.
-#[derive(Default)]
-struct Steps(Vec<(Step, bool, String)>);
-
-impl Trace for Steps {
-    fn step(&mut self, step: Step, passed: bool, detail: impl FnOnce() -> String) {
-        self.0.push((step, passed, detail()));
-    }
-}
-
 /// The request's head as Envoy would hand it to the filter.
 fn headers(args: &ExplainArgs) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let mut headers = vec![
-        (":method".to_owned(), args.method.clone().into_bytes()),
-        (":path".to_owned(), args.path.clone().into_bytes()),
-        (":authority".to_owned(), args.host.clone().into_bytes()),
-        (":scheme".to_owned(), b"https".to_vec()),
-    ];
+    let mut headers = pseudo_headers(&args.method, &args.path, &args.host);
     if let Some(path) = &args.token_file {
         let token = input::token(Some(path))?;
         headers.push(("authorization".to_owned(), format!("Bearer {}", *token).into_bytes()));
@@ -95,7 +58,7 @@ fn headers(args: &ExplainArgs) -> Result<Vec<(String, Vec<u8>)>, Failure> {
 }
 
 /// What a header will be, without what must not be shown: a query may hold a token, and cookies are credentials.
-fn shown_value(name: &str, value: &str) -> String {
+pub(super) fn shown_value(name: &str, value: &str) -> String {
     match (name, value.split_once('?')) {
         (":path", Some((path, _))) => format!("{path}?…"),
         ("cookie", _) => "…".to_owned(),
@@ -152,11 +115,7 @@ impl Explained {
                 fact(name, &visible(value))?;
             }
         }
-        let steps = self.steps.0.iter().map(|(step, passed, detail)| {
-            let mark = if *passed { palette.green("pass") } else { palette.red("stop") };
-            format!("{mark} {:<14} {}", step.to_string(), visible(detail))
-        });
-        section("steps", steps, terminal)?;
+        section("steps", self.steps.lines(palette), terminal)?;
         match &self.verdict.action {
             RequestAction::Continue(edits) => {
                 section("headers to the upstream", edits.iter().map(describe), terminal)?;
@@ -171,9 +130,6 @@ impl Explained {
     }
 
     fn for_programs(&self) -> Explanation<'_> {
-        let steps = self.steps.0.iter();
-        let steps =
-            steps.map(|(step, passed, detail)| json!({"step": step.to_string(), "passed": passed, "detail": detail}));
         let (upstream, response) = match &self.verdict.action {
             RequestAction::Continue(edits) => (Edits::of(edits), Edits::of(&self.response)),
             RequestAction::Reply(reply) => (Edits::default(), Edits { set: reply_headers(reply), ..Edits::default() }),
@@ -184,7 +140,7 @@ impl Explained {
             status: self.status,
             route: self.verdict.route.as_deref(),
             role: self.verdict.role.as_deref(),
-            steps: steps.collect(),
+            steps: self.steps.for_programs(),
             upstream_headers: upstream.set,
             removed_headers: upstream.removed,
             response_headers: response.set,
