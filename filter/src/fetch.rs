@@ -40,6 +40,8 @@ pub(crate) struct Fetcher {
 struct Source {
     state: String,
     document: String,
+    /// The generation of a document that could not be read: once is enough.
+    unreadable: Option<u32>,
 }
 
 /// A request to an issuer that is under way.
@@ -79,7 +81,8 @@ pub(crate) enum Wait {
 impl Fetcher {
     pub(crate) fn new(context: u32, policy: &Policy) -> Self {
         let key = |remote: &RemoteJwks, what: &str| format!("portcullis.jwks.{what}.{}", remote.id());
-        let source = |remote| Source { state: key(remote, "state"), document: key(remote, "document") };
+        let source =
+            |remote| Source { state: key(remote, "state"), document: key(remote, "document"), unreadable: None };
         let (least, most) = IDLE;
         let attention = policy.remote_jwks().iter().map(|remote| remote.attention().clamp(least, most)).min();
         Self {
@@ -229,15 +232,17 @@ impl Fetcher {
     }
 
     /// Takes in what is there for all, where it is newer than what is here.
-    fn synchronize(&self, source: usize, policy: &Policy, worker: &mut Worker) -> FetchState {
-        let Some(place) = self.sources.get(source) else { return FetchState::NEVER };
-        let state = state_of(place);
-        if state.generation() == worker.generation(source) {
+    fn synchronize(&mut self, source: usize, policy: &Policy, worker: &mut Worker) -> FetchState {
+        let Some(place) = self.sources.get_mut(source) else { return FetchState::NEVER };
+        let (state, _) = shared_state(&place.state);
+        let generation = state.generation();
+        if generation == worker.generation(source) || place.unreadable == Some(generation) {
             return state;
         }
         let document = host::shared(&place.document).0.unwrap_or_default();
         if let Err(error) = worker.learn(policy, source, &state, &document) {
-            log::error!("shared keys cannot be read: {error}");
+            place.unreadable = Some(generation);
+            log::error!("shared keys cannot be read: {error}; those at hand stay");
         }
         state
     }
@@ -249,7 +254,7 @@ impl Fetcher {
             return Vec::new();
         }
         let now = HostFacts.now();
-        let finished: Vec<u32> = self.sources.iter().map(|place| state_of(place).finished()).collect();
+        let finished: Vec<u32> = self.sources.iter().map(|place| shared_state(&place.state).0.finished()).collect();
         let is_over = |held: &Held| {
             now >= held.deadline
                 || match held.until {
@@ -285,15 +290,16 @@ impl Fetcher {
     }
 }
 
-fn state_of(place: &Source) -> FetchState {
-    host::shared(&place.state).0.map_or(FetchState::NEVER, |bytes| FetchState::decode(&bytes))
+/// What all workers know of a set, and the version of that.
+fn shared_state(key: &str) -> (FetchState, Option<u32>) {
+    let (bytes, version) = host::shared(key);
+    (FetchState::decode(&bytes.unwrap_or_default()), version)
 }
 
 /// Changes a shared state; `None` where `change` no longer wants to, or others were faster too often.
 fn update(key: &str, change: impl Fn(&FetchState) -> Option<FetchState>) -> Option<FetchState> {
     for _ in 0..MAX_RACES {
-        let (bytes, version) = host::shared(key);
-        let state = bytes.map_or(FetchState::NEVER, |bytes| FetchState::decode(&bytes));
+        let (state, version) = shared_state(key);
         let next = change(&state)?;
         if host::replace_shared(key, &next.encode(), version) {
             return Some(next);

@@ -23,7 +23,7 @@ pub(crate) struct Request {
     plugin: Option<Rc<Plugin>>,
     response: Option<ResponsePlan>,
     record: Option<AuditRecord>,
-    /// What is counted if the client goes while its request waits.
+    /// What is counted if the request ends while it waits.
     undecided: Option<Decision>,
     /// The status sent, as far as it passed through here.
     status: Option<u16>,
@@ -95,7 +95,9 @@ impl Request {
             match fetcher.hold((self.context, itself.clone()), source, &plugin.policy, &mut worker) {
                 Wait::No => {}
                 Wait::Held => {
+                    // Where the client goes first, or the host answers it, this is what was known of it.
                     self.record = verdict.audit;
+                    self.response = Some(verdict.response);
                     self.undecided = Some(verdict.decision);
                     return Outcome::Wait;
                 }

@@ -6,6 +6,37 @@ import json
 HEADINGS = ["work", "beside", "ratio", "min–max", "floor", "target", ""]
 
 
+# What is said of each work that was measured; a floor stands beside some of them.
+EXPLAINED = {
+    "floor": [
+        "- **floor**: what a module costs that makes the same calls of Envoy as ours and decides nothing (`filter/examples/floor.rs`):",
+        "  the crossings between Envoy and the virtual machine, and what Envoy does in them. What is above it is ours to save.",
+    ],
+    "hot": [
+        "- **hot**: one HS256 token on a route with a role table and an owner. *cached* is Envoy's `jwt_cache_config`; *native* is",
+        "  the chain as Istio ships it, without.",
+    ],
+    "cold": [
+        "- **cold-hs256**, **cold-rs256** (2048 bits), **cold-es256**: every request has a token not seen before.",
+    ],
+    "flood": [
+        "- **flood**: forged tokens only, answered with 401.",
+    ],
+    "cors": [
+        "- **cors**: preflights. Envoy's `cors` answers them before the router, so that most of *native* here is its headers and log.",
+    ],
+    "routes": [
+        "- **routes**: hot, at 10 and at 10,000 routes; the ratio is of our own cost to our own cost.",
+    ],
+    "memory": [
+        "- **memory**: resident memory after a million distinct tokens, less that after ten thousand.",
+    ],
+    "load": [
+        "- **load**: time to start with 10,000 routes, less that with 10, for each VM.",
+    ],
+}
+
+
 def rows(whole):
     for result in whole["results"]:
         target = result.get("target")
@@ -83,7 +114,7 @@ def write_docs(whole, folder):
         "write a record of every request to a file. Statuses and headers are compared before anything is timed.",
         "",
         f"Measured {datetime.date.today().isoformat()} with Envoy {whole['envoy']} on {machine['system']}, {machine['cores']} cores"
-        f" ({machine['processor']}): {whole['rounds']} rounds of {whole['seconds']} seconds, medians.",
+        f" ({machine['processor']}): {whole['rounds']} rounds of {whole['seconds']} s each, medians.",
         "",
         "![CPU added to a request](benchmarks.svg)",
         "",
@@ -97,16 +128,8 @@ def write_docs(whole, folder):
                  for count, added in routes.items()]
         page.append("")
     page += [
-        "- **floor**: what a module costs that makes the same calls of Envoy as ours and decides nothing (`filter/examples/floor.rs`):",
-        "  the crossings between Envoy and the virtual machine, and what Envoy does in them. What is above it is ours to save.",
-        "- **hot**: one HS256 token on a route with a role table and an owner. *cached* is Envoy's `jwt_cache_config`; *native* is",
-        "  the chain as Istio ships it, without.",
-        "- **cold-hs256**, **cold-rs256** (2048 bits), **cold-es256**: every request has a token not seen before.",
-        "- **flood**: forged tokens only, answered with 401.",
-        "- **cors**: preflights. Envoy's `cors` answers them before the router, so that most of *native* here is its headers and log.",
-        "- **routes**: hot, at 10 and at 10,000 routes; the ratio is of our own cost to our own cost.",
-        "- **memory**: resident memory after a million distinct tokens, less that after ten thousand.",
-        "- **load**: time to start with 10,000 routes, less that with 10, for each VM.",
+        *(line for work, lines in EXPLAINED.items() if any(work in result["work"] or work in result for result in whole["results"])
+          for line in lines),
         "",
         "To repeat it, on Linux with `wrk` installed:",
         "",

@@ -67,6 +67,18 @@ fn everywhere(proxy: &Proxy, token: &str, status: u16) {
     });
 }
 
+/// Puts another policy in force that differs in nothing that matters, and waits until every worker has it.
+#[track_caller]
+fn reload(proxy: &mut Proxy, mut policy: Value) {
+    let new = json!({"name": "new", "match": {"path": "/new"}, "access": "public"});
+    policy["routes"].as_array_mut().unwrap().push(new);
+    proxy.replace_policy("main", &policy.to_string());
+    let address = proxy.address("main");
+    eventually("the new policy on every worker", || {
+        (0..24).all(|_| fetch(address, &Request::get("/new")).status == 200).then_some(())
+    });
+}
+
 fn succeeded(proxy: &Proxy) -> f64 {
     proxy.metric("portcullis_jwks_fetch_success")
 }

@@ -44,6 +44,7 @@ pub struct Shape<'a> {
     pub clusters: &'a [(String, SocketAddr)],
     pub delivery: Delivery,
     pub normalize: bool,
+    pub request_timeout: Option<&'static str>,
     pub environment: &'a [(String, String)],
     pub host_environment: &'a [(String, String)],
     /// What the module may call and be called for; `None` leaves it everything.
@@ -153,6 +154,9 @@ impl Shape<'_> {
             "http_filters": filters,
         });
         // Off unless asked for: the filter's own normalisation is what is under test.
+        if let Some(timeout) = self.request_timeout {
+            manager["request_timeout"] = json!(timeout);
+        }
         if self.normalize {
             manager["normalize_path"] = json!(true);
             manager["merge_slashes"] = json!(true);

@@ -22,6 +22,7 @@ pub struct Setup {
     listeners: Vec<Listener>,
     delivery: Delivery,
     normalize: bool,
+    request_timeout: Option<&'static str>,
     trace: bool,
     concurrency: u32,
     clock: Option<i64>,
@@ -38,6 +39,7 @@ impl Setup {
             listeners: Vec::new(),
             delivery: Delivery::Static,
             normalize: false,
+            request_timeout: None,
             trace: false,
             concurrency: 1,
             clock: None,
@@ -80,6 +82,12 @@ impl Setup {
 
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
+        self
+    }
+
+    /// Has Envoy answer 408 to a request that is not whole by then.
+    pub fn request_timeout(mut self, timeout: &'static str) -> Self {
+        self.request_timeout = Some(timeout);
         self
     }
 
@@ -268,6 +276,7 @@ impl Proxy {
             clusters: &self.setup.clusters,
             delivery: self.setup.delivery,
             normalize: self.setup.normalize,
+            request_timeout: self.setup.request_timeout,
             environment: &self.setup.environment,
             host_environment: &self.setup.host_environment,
             capabilities: self.capabilities.as_deref(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{ask, document, everywhere, healthy, policy, setup};
+use super::{ask, document, everywhere, healthy, policy, reload, setup};
 use crate::harness::bootstrap::Delivery;
 use crate::harness::client::{Request, fetch};
 use crate::harness::eventually;
@@ -64,13 +64,7 @@ fn a_reload_forgets_nobody_who_waits() {
             })
             .collect();
         eventually("six requests that wait", || (proxy.in_flight("main") == 6).then_some(()));
-        let mut next = policy(&json!({"timeout": "10s"}));
-        let new = json!({"name": "new", "match": {"path": "/new"}, "access": "public"});
-        next["routes"].as_array_mut().unwrap().push(new);
-        proxy.replace_policy("main", &next.to_string());
-        eventually("the new policy on every worker", || {
-            (0..24).all(|_| fetch(address, &Request::get("/new")).status == 200).then_some(())
-        });
+        reload(&mut proxy, policy(&json!({"timeout": "10s"})));
         server.release();
         server.answer(Answer::keys([keys::old()]));
         for request in waiting {
@@ -145,6 +139,32 @@ fn a_client_that_hangs_up_while_held_is_on_record() {
     eventually("its end", || (proxy.in_flight("main") == 0).then_some(()));
     let record = proxy.audit("main").next().expect("a request without a record");
     assert_eq!((record.text("decision").as_str(), record.text("method").as_str()), ("deny", "GET"), "{}", record.line);
+}
+
+/// Envoy may lose patience first. What it says is dressed as any response, and on record.
+#[test]
+fn a_request_that_envoy_answers_while_held_is_dressed_and_on_record() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]).held());
+    let proxy = setup(&upstream, &server).request_timeout("0.3s").policy("main", &policy(&json!({}))).start();
+    server.await_fetches(1);
+    let mut client = proxy.client("main");
+    let put = Request::new("PUT", "/users/ada/documents/7").bearer(keys::old().token()).header("content-length", "5");
+    client.begin(&put).unwrap();
+    let answer = client.finish("PUT", b"half").unwrap();
+    assert_eq!(answer.status, 408);
+    assert_eq!(answer.headers.all("x-frame-options"), ["DENY"]);
+    let record = proxy.audit("main").next().expect("a request without a record");
+    assert_eq!(
+        (record.text("decision").as_str(), record.get("status")),
+        ("deny", Some(&json!(408))),
+        "{}",
+        record.line
+    );
+    server.release();
+    everywhere(&proxy, keys::old().token(), 200);
+    assert_eq!(upstream.take().iter().filter(|seen| !seen.body.is_empty()).count(), 0, "it went on all the same");
+    healthy(&proxy);
 }
 
 /// The same before there are any keys at all.

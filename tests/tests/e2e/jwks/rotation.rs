@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{ask, await_failures, await_successes, document, everywhere, failed, healthy, policy, setup, succeeded};
+use super::{
+    ask, await_failures, await_successes, document, everywhere, failed, healthy, policy, reload, setup, succeeded,
+};
 use crate::harness::bench::Bench;
 use crate::harness::bootstrap::Delivery;
-use crate::harness::client::{Request, fetch};
 use crate::harness::eventually;
 use crate::harness::expect::Expect;
 use crate::harness::jwks::{Answer, KeyServer};
@@ -155,14 +156,7 @@ fn a_reload_fails_no_request() {
         let load = load(&proxy, || vec![keys::old()]);
         load.go_on(100);
         server.down();
-        let mut next = policy(&changes);
-        let new = json!({"name": "new", "match": {"path": "/new"}, "access": "public"});
-        next["routes"].as_array_mut().unwrap().push(new);
-        proxy.replace_policy("main", &next.to_string());
-        let address = proxy.address("main");
-        eventually("the new policy on every worker", || {
-            (0..24).all(|_| fetch(address, &Request::get("/new")).status == 200).then_some(())
-        });
+        reload(&mut proxy, policy(&changes));
         load.go_on(100);
         load.finish(&format!("a reload, {delivery:?}"));
         healthy(&proxy);
@@ -193,12 +187,7 @@ fn a_reload_in_the_middle_of_a_fetch_costs_no_keys() {
     let changes = json!({"timeout": "5s"});
     let mut proxy = setup(&upstream, &server).policy("main", &policy(&changes)).delivery(Delivery::Ecds).start();
     server.await_fetches(1);
-    let mut next = policy(&changes);
-    let new = json!({"name": "new", "match": {"path": "/new"}, "access": "public"});
-    next["routes"].as_array_mut().unwrap().push(new);
-    proxy.replace_policy("main", &next.to_string());
-    let address = proxy.address("main");
-    eventually("the new policy", || (fetch(address, &Request::get("/new")).status == 200).then_some(()));
+    reload(&mut proxy, policy(&changes));
     server.answer(Answer::keys([keys::old()]));
     server.release();
     assert_eq!(ask(&proxy, keys::old().token()), 200);
