@@ -8,6 +8,10 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# The module says of a panic where in the source it was. It says so alike whoever built it, and wherever: the same source
+# makes the same bytes.
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/portcullis
+
 # Where `make demo` and `make up` listen, all on 127.0.0.1. 0 takes any free port.
 PORT ?= 10000
 ADMIN_PORT ?= 9901
