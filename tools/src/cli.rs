@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
 pub use password::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
-pub use policy::{CheckArgs, CheckFormat, ExplainArgs, PolicyCommand, parse_header};
+pub use policy::{CheckArgs, CheckFormat, DiffArgs, DiffFormat, ExplainArgs, MatrixArgs, PolicyCommand, parse_header};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
 
@@ -66,7 +66,7 @@ pub enum Command {
     /// Issue, look into and verify JSON Web Tokens.
     #[command(subcommand, arg_required_else_help = true, after_help = TOKEN_EXAMPLES)]
     Token(TokenCommand),
-    /// Check and explain policies.
+    /// Check, explain and compare policies.
     #[command(subcommand, arg_required_else_help = true, after_help = POLICY_EXAMPLES)]
     Policy(PolicyCommand),
     /// Print a completion script for a shell.
@@ -101,7 +101,9 @@ Examples:
 const POLICY_EXAMPLES: &str = "\
 Examples:
   portcullis policy check policy.yaml
-  portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt";
+  portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt
+  portcullis policy matrix policy.yaml
+  portcullis policy diff old.yaml policy.yaml";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

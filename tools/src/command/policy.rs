@@ -1,7 +1,9 @@
 //! `portcullis policy`.
 
 mod check;
+mod diff;
 mod explain;
+mod matrix;
 
 use crate::cli::PolicyCommand;
 use crate::exit::{Exit, Failure};
@@ -21,6 +23,8 @@ pub fn run(command: &PolicyCommand, terminal: &mut Terminal) -> Result<Exit, Fai
     match command {
         PolicyCommand::Check(args) => check::run(args, terminal),
         PolicyCommand::Explain(args) => explain::run(args, terminal),
+        PolicyCommand::Matrix(args) => matrix::run(args, terminal),
+        PolicyCommand::Diff(args) => diff::run(args, terminal),
         PolicyCommand::Schema => {
             terminal.write(SCHEMA.as_bytes())?;
             Ok(Exit::Good)
