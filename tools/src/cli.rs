@@ -14,7 +14,9 @@ use clap_complete::Shell;
 
 pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
 pub use password::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
-pub use policy::{CheckArgs, CheckFormat, ExplainArgs, PolicyCommand, TestArgs, parse_header};
+pub use policy::{
+    CheckArgs, CheckFormat, DiffArgs, DiffFormat, ExplainArgs, MatrixArgs, PolicyCommand, TestArgs, parse_header,
+};
 pub use render::{RenderArgs, Target as RenderTarget};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
@@ -68,7 +70,7 @@ pub enum Command {
     /// Issue, look into and verify JSON Web Tokens.
     #[command(subcommand, arg_required_else_help = true, after_help = TOKEN_EXAMPLES)]
     Token(TokenCommand),
-    /// Check, explain and test policies.
+    /// Check, explain, test and compare policies.
     #[command(subcommand, arg_required_else_help = true, after_help = POLICY_EXAMPLES)]
     Policy(PolicyCommand),
     /// Print a completion script for a shell.
@@ -105,7 +107,9 @@ Examples:
   portcullis policy check policy.yaml
   portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt
   portcullis policy test policy.yaml cases.yaml
-  portcullis policy render policy.yaml --for envoy";
+  portcullis policy render policy.yaml --for envoy
+  portcullis policy matrix policy.yaml
+  portcullis policy diff old.yaml policy.yaml";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

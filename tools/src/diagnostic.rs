@@ -141,6 +141,12 @@ pub fn github(document: &Document, severity: Severity, finding: &PolicyError) ->
     format!("::{word} file={file}{line},title=portcullis::{message}")
 }
 
+/// Something else about a file, in the same form.
+#[must_use]
+pub fn annotation(word: &str, file: &str, message: &str) -> String {
+    format!("::{word} file={},title=portcullis::{}", property(file), data(message))
+}
+
 /// Escapes of `@actions/core`, for what follows the `::`.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")

@@ -15,6 +15,8 @@ pub struct Terminal {
     err: Box<dyn Write>,
     out_closed: bool,
     err_is_terminal: bool,
+    /// How wide standard output is; `None` where it is no terminal.
+    pub out_width: Option<usize>,
     /// Colours for standard output.
     pub out_palette: Palette,
     /// Colours for standard error.
@@ -31,6 +33,7 @@ impl Terminal {
             err: Box::new(io::stderr()),
             out_closed: false,
             err_is_terminal: io::stderr().is_terminal(),
+            out_width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into()),
             out_palette: Palette { on: allowed && io::stdout().is_terminal() },
             err_palette: Palette { on: allowed && io::stderr().is_terminal() },
         }

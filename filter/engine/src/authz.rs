@@ -92,6 +92,16 @@ pub(crate) struct Permit {
     role: Option<Rc<str>>,
 }
 
+/// What a caller's roles give it, before anything is known of the request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Grant<'r> {
+    /// Why the request is let through, if nothing else speaks against it.
+    pub(crate) reason: AllowReason,
+    role: Option<&'r Rc<str>>,
+    /// The path parameter and the claim that must be equal.
+    own: Option<(&'r str, &'r ClaimPath)>,
+}
+
 impl Permit {
     pub(crate) const fn reason(&self) -> AllowReason {
         self.reason
@@ -114,6 +124,17 @@ impl Requirement {
         }
     }
 
+    /// What "own" means, where it means anything.
+    pub(crate) fn describe_owner(&self) -> Option<String> {
+        match self {
+            Self::RoleTable(Owner::Param { param, claim }) => {
+                Some(format!("own: {{{param}}} is the caller's {}", claim.0.join(".")))
+            }
+            Self::RoleTable(Owner::Upstream) => Some("own: the service finds out".into()),
+            _ => None,
+        }
+    }
+
     /// Decides. `authentication` is anonymous only on public routes.
     pub(crate) fn authorize(
         &self,
@@ -122,53 +143,72 @@ impl Requirement {
         matched: &RouteMatch<'_>,
         head: &RequestHead<'_>,
     ) -> Result<Permit, DenyReason> {
-        if *self == Self::Public {
-            return Ok(Permit { reason: AllowReason::Public, role: None });
-        }
-        let Authentication::Authenticated(caller) = authentication else { return Err(DenyReason::CredentialsMissing) };
-        let permit = match self {
-            Self::Public | Self::Authenticated => Permit { reason: AllowReason::Authenticated, role: None },
-            Self::Roles(allowed) => {
-                if caller.session.roles.is_empty() {
-                    return Err(DenyReason::RoleMissing);
-                }
-                let role = caller
-                    .session
-                    .roles
-                    .iter()
-                    .find(|role| allowed.iter().any(|allowed| **allowed == ***role))
-                    .ok_or(DenyReason::RoleDenied)?;
-                Permit { reason: AllowReason::RoleAllowed, role: Some(Rc::clone(role)) }
-            }
-            Self::RoleTable(owner) => authorize_by_table(owner, caller, table, matched, head)?,
+        let caller = match authentication {
+            Authentication::Anonymous => None,
+            Authentication::Authenticated(caller) => Some(caller),
         };
+        let roles = caller.map(|caller| caller.session.roles.as_slice());
+        let Grant { reason, role, own } = self.grant(roles, table, head.envelope.method.action())?;
+        let permit = Permit { reason, role: role.map(Rc::clone) };
+        if *self == Self::Public {
+            return Ok(permit);
+        }
+        let Some(caller) = caller else { return Err(DenyReason::CredentialsMissing) };
+        if own.is_some_and(|(param, claim)| !owns(caller, matched.param(param), claim)) {
+            return Err(DenyReason::OwnerDenied);
+        }
         let holds = |condition: &Condition| condition.holds(caller, matched, head);
         if matched.route.when.iter().all(holds) { Ok(permit) } else { Err(DenyReason::ConditionDenied) }
     }
+
+    /// What the roles of a caller give it, or `None` those of one without a token: the part of a decision that needs no
+    /// request, and without which there is no permit.
+    pub(crate) fn grant<'r>(
+        &'r self,
+        roles: Option<&'r [Rc<str>]>,
+        table: &RoleTable,
+        action: Action,
+    ) -> Result<Grant<'r>, DenyReason> {
+        if *self == Self::Public {
+            return Ok(Grant { reason: AllowReason::Public, role: None, own: None });
+        }
+        let Some(roles) = roles else { return Err(DenyReason::CredentialsMissing) };
+        match self {
+            Self::Public | Self::Authenticated => {
+                Ok(Grant { reason: AllowReason::Authenticated, role: None, own: None })
+            }
+            Self::Roles(allowed) => {
+                if roles.is_empty() {
+                    return Err(DenyReason::RoleMissing);
+                }
+                let role = roles
+                    .iter()
+                    .find(|role| allowed.iter().any(|allowed| **allowed == ***role))
+                    .ok_or(DenyReason::RoleDenied)?;
+                Ok(Grant { reason: AllowReason::RoleAllowed, role: Some(role), own: None })
+            }
+            Self::RoleTable(owner) => grant_by_table(owner, roles, table, action),
+        }
+    }
 }
 
-fn authorize_by_table(
-    owner: &Owner,
-    caller: &Principal<'_>,
+fn grant_by_table<'r>(
+    owner: &'r Owner,
+    roles: &'r [Rc<str>],
     table: &RoleTable,
-    matched: &RouteMatch<'_>,
-    head: &RequestHead<'_>,
-) -> Result<Permit, DenyReason> {
-    let action = head.envelope.method.action();
-    let known =
-        caller.session.roles.iter().filter_map(|role| table.get(&**role).map(|rights| (role, rights.reach(action))));
+    action: Action,
+) -> Result<Grant<'r>, DenyReason> {
+    let known = roles.iter().filter_map(|role| table.get(&**role).map(|rights| (role, rights.reach(action))));
     // The role that reaches furthest decides.
     let (role, reach) = known.max_by_key(|(_, reach)| *reach).ok_or(DenyReason::RoleMissing)?;
-    let reason = match (reach, owner) {
-        (Reach::Any, _) => AllowReason::RoleAllowed,
-        (Reach::Own, Owner::Upstream) => AllowReason::OwnerUpstream,
-        (Reach::Own, Owner::Param { param, claim }) if owns(caller, matched.param(param), claim) => {
-            AllowReason::OwnerAllowed
-        }
-        (Reach::Own, Owner::Param { .. } | Owner::Undefined) => return Err(DenyReason::OwnerDenied),
+    let (reason, own) = match (reach, owner) {
+        (Reach::Any, _) => (AllowReason::RoleAllowed, None),
+        (Reach::Own, Owner::Upstream) => (AllowReason::OwnerUpstream, None),
+        (Reach::Own, Owner::Param { param, claim }) => (AllowReason::OwnerAllowed, Some((param.as_str(), claim))),
+        (Reach::Own, Owner::Undefined) => return Err(DenyReason::OwnerDenied),
         (Reach::None, _) => return Err(DenyReason::RoleDenied),
     };
-    Ok(Permit { reason, role: Some(Rc::clone(role)) })
+    Ok(Grant { reason, role: Some(role), own })
 }
 
 fn owns(caller: &Principal<'_>, param: Option<&str>, claim: &ClaimPath) -> bool {
@@ -191,6 +231,18 @@ impl RoleRights {
 }
 
 impl Condition {
+    /// The condition in words.
+    pub(crate) fn describe(&self) -> String {
+        let claim = self.claim.0.join(".");
+        match &self.test {
+            Test::Contains(word) => format!("{claim} contains {word}"),
+            Test::Equals(Operand::Value(value)) => format!("{claim} is {value}"),
+            Test::Equals(Operand::Header(name)) => format!("{claim} is the header {name}"),
+            Test::Equals(Operand::Param(name)) => format!("{claim} is {{{name}}} of the path"),
+            Test::Equals(Operand::Query(name)) => format!("{claim} is {name} of the query"),
+        }
+    }
+
     /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing, nor does a
     /// header that is there in another spelling too: the service might read that one.
     pub(crate) fn holds(&self, caller: &Principal<'_>, matched: &RouteMatch<'_>, head: &RequestHead<'_>) -> bool {

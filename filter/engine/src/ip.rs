@@ -1,5 +1,6 @@
 //! Client addresses and CIDR blocks (RFC 4632, RFC 4291).
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A block of addresses.
@@ -45,9 +46,26 @@ impl Cidr {
         to_bits(address) & self.mask == self.network
     }
 
+    /// Whether the block holds all of another.
+    const fn holds(self, other: Self) -> bool {
+        self.mask & other.mask == self.mask && other.network & self.mask == self.network
+    }
+
     /// Whether the block holds every address there is of some family.
     pub(crate) const fn is_everything(self) -> bool {
         self.mask == 0 || (self.mask == u128::MAX << 32 && self.network == 0xffff << 32)
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (address, ones) = (Ipv6Addr::from(self.network), self.mask.leading_ones());
+        match address.to_ipv4_mapped().zip(ones.checked_sub(96)) {
+            Some((v4, 32)) => write!(f, "{v4}"),
+            Some((v4, ones)) => write!(f, "{v4}/{ones}"),
+            None if ones == 128 => write!(f, "{address}"),
+            None => write!(f, "{address}/{ones}"),
+        }
     }
 }
 
@@ -91,6 +109,31 @@ impl IpRule {
         let Some(client) = client else { return false };
         !self.deny.iter().any(|block| block.contains(client))
             && (self.allow.is_empty() || self.allow.iter().any(|block| block.contains(client)))
+    }
+
+    /// Whether a client may come in here that may not there. Blocks are compared one by one: where two make up a third,
+    /// the answer is yes although there is none.
+    pub(crate) fn admits_beyond(&self, other: &Self) -> bool {
+        let within = |blocks: &[Cidr], block: Cidr| blocks.iter().any(|outer| outer.holds(block));
+        let allows_more = match (self.allow.is_empty(), other.allow.is_empty()) {
+            (_, true) => false,
+            (true, false) => true,
+            (false, false) => self.allow.iter().any(|block| !within(&other.allow, *block)),
+        };
+        let meets = |block: Cidr| {
+            self.allow.is_empty() || self.allow.iter().any(|allowed| allowed.holds(block) || block.holds(*allowed))
+        };
+        allows_more || other.deny.iter().any(|block| meets(*block) && !within(&self.deny, *block))
+    }
+
+    /// The rule in words.
+    pub(crate) fn describe(&self) -> String {
+        let join = |blocks: &[Cidr]| blocks.iter().map(Cidr::to_string).collect::<Vec<_>>().join(", ");
+        match (self.allow.is_empty(), self.deny.is_empty()) {
+            (false, true) => format!("from {}", join(&self.allow)),
+            (true, _) => format!("not from {}", join(&self.deny)),
+            (false, false) => format!("from {}, not from {}", join(&self.allow), join(&self.deny)),
+        }
     }
 }
 

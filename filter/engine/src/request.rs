@@ -63,6 +63,10 @@ pub(crate) enum Action {
 }
 
 impl<'a> Method<'a> {
+    pub(crate) const fn of(token: &'a str) -> Self {
+        Self(token)
+    }
+
     pub(crate) const fn as_str(self) -> &'a str {
         self.0
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::cors::CorsPolicy;
-use crate::headers::{HeaderEdit, HeaderRule, SecurityHeaders};
+use crate::headers::{HeaderEdit, HeaderRule, Preset, SecurityHeaders};
 use crate::reply::{Denial, LocalReply, problem_body};
 use crate::request::Headers;
 use crate::text::Header;
@@ -13,6 +13,7 @@ use crate::text::Header;
 pub(crate) struct ResponseRules {
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) hide_upstream_5xx: bool,
+    pub(crate) preset: Preset,
     security: Vec<HeaderRule>,
     reply_headers: Vec<Header>,
 }
@@ -28,8 +29,9 @@ pub struct ResponsePlan {
 impl ResponseRules {
     pub(crate) fn new(cors: Option<CorsPolicy>, security: &SecurityHeaders, hide_upstream_5xx: bool) -> Self {
         let reply_headers = security.reply_headers(cors.is_some());
+        let preset = security.preset;
         let security = security.rules(cors.is_some());
-        Self { cors, hide_upstream_5xx, security, reply_headers }
+        Self { cors, hide_upstream_5xx, preset, security, reply_headers }
     }
 }
 

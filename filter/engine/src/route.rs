@@ -63,6 +63,14 @@ impl HostPattern {
         }
     }
 
+    /// The pattern in the words of the policy.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Exact(exact) => exact.clone(),
+            Self::Suffix(suffix) => format!("*{suffix}"),
+        }
+    }
+
     fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == host,

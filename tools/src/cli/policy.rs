@@ -23,6 +23,12 @@ pub enum PolicyCommand {
     /// Run a table of requests and expected answers against a policy.
     #[command(long_about = TEST_ABOUT, after_help = TEST_EXAMPLES)]
     Test(TestArgs),
+    /// Show who may do what: every route and method by role.
+    #[command(long_about = MATRIX_ABOUT, after_help = MATRIX_EXAMPLES)]
+    Matrix(MatrixArgs),
+    /// Show what a change makes reachable and what it takes away, by role.
+    #[command(long_about = DIFF_ABOUT, after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// Print the JSON Schema of policies, for editors.
     #[command(long_about = SCHEMA_ABOUT, after_help = SCHEMA_EXAMPLES)]
     Schema,
@@ -211,6 +217,88 @@ pub fn parse_header(text: &str) -> Result<(String, String), String> {
         return Err("expected a header name before the colon".to_owned());
     }
     Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
+}
+
+const MATRIX_ABOUT: &str = "\
+Show who may do what under a policy: for every route and method whether anyone may, any caller with a token, each role, \
+or a role with its own only. The filter's own code says so; nothing is read a second time.
+
+A method is shown on the route that decides it: the most specific one. Marks say what limits a route further: rules for \
+addresses, conditions on claims, a dry run. In a pipe the table is plain text.";
+
+const MATRIX_EXAMPLES: &str = "\
+Examples:
+  In the terminal:
+    portcullis policy matrix policy.yaml
+
+  As one page to send around; it needs no network, and a page from before is replaced:
+    portcullis policy matrix policy.yaml --html matrix.html";
+
+/// Options of `policy matrix`.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// The policy, in YAML or JSON; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Write one self-contained page to this file instead of printing a table.
+    #[arg(long, value_name = "OUT")]
+    pub html: Option<PathBuf>,
+    /// Print a JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const DIFF_ABOUT: &str = "\
+Show what a change of a policy makes reachable and what it takes away, by role and by request, not by line: `+` is \
+wider, `-` narrower, `~` neither for certain, or only other. Routes that are renamed, moved or split without a change \
+of rights do not appear as changes of rights.
+
+The exit code is 0, or with --deny-widening 1 if anything is wider. What may be either counts as wider. Keys are not \
+compared.";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  What has changed since the last commit:
+    git show HEAD:policy.yaml > old.yaml
+    portcullis policy diff old.yaml policy.yaml
+
+  As a comment on a pull request:
+    portcullis policy diff old.yaml policy.yaml --format markdown > comment.md
+
+  In GitHub Actions, with annotations, failing if anything is wider:
+    portcullis policy diff old.yaml policy.yaml --format github --deny-widening";
+
+/// Options of `policy diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The policy as it was; `-` is standard input.
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// The policy as it will be.
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// How to print what has changed.
+    #[arg(long, value_enum, default_value_t = DiffFormat::Human)]
+    pub format: DiffFormat,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Fail if anything is wider.
+    #[arg(long)]
+    pub deny_widening: bool,
+}
+
+/// How `policy diff` prints what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For people: one line a change.
+    Human,
+    /// One JSON object.
+    Json,
+    /// Workflow commands that GitHub Actions turns into annotations.
+    Github,
+    /// Markdown, for a comment on a pull request.
+    Markdown,
 }
 
 const SCHEMA_ABOUT: &str = "\

@@ -2,7 +2,9 @@
 
 mod check;
 mod decided;
+mod diff;
 mod explain;
+mod matrix;
 mod render;
 mod test;
 
@@ -26,6 +28,8 @@ pub fn run(command: &PolicyCommand, terminal: &mut Terminal) -> Result<Exit, Fai
         PolicyCommand::Explain(args) => explain::run(args, terminal),
         PolicyCommand::Render(args) => render::run(args, terminal),
         PolicyCommand::Test(args) => test::run(args, terminal),
+        PolicyCommand::Matrix(args) => matrix::run(args, terminal),
+        PolicyCommand::Diff(args) => diff::run(args, terminal),
         PolicyCommand::Schema => {
             terminal.write(SCHEMA.as_bytes())?;
             Ok(Exit::Good)

@@ -23,6 +23,7 @@ fn terminal(kind: io::ErrorKind) -> Terminal {
         err: Box::new(io::sink()),
         out_closed: false,
         err_is_terminal: false,
+        out_width: None,
         out_palette: Palette::PLAIN,
         err_palette: Palette::PLAIN,
     }

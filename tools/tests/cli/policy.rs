@@ -308,3 +308,48 @@ fn a_policy_with_everything_is_valid() {
     check.env("OLD_SECRET_KEY", "A".repeat(43)).env("SECRET_KEY", SECRET);
     assert!(finish(check, b"").ok().ends_with("everything.yaml: valid, 5 routes"));
 }
+
+#[test]
+fn the_matrix_is_printed_as_a_table_as_json_and_as_a_page() {
+    let directory = directory("policy_matrix");
+    let path = file(&directory, "policy.yaml", POLICY);
+    let matrix = |args: &[&str]| run(["policy", "matrix", path.to_str().unwrap()].iter().chain(args));
+    let printed = matrix(&[]).ok();
+    assert!(printed.starts_with("path ") && !printed.contains('\u{1b}'), "{printed}");
+    assert!(printed.contains("POST PUT PATCH DELETE  denied  "), "{printed}");
+    let shown = matrix(&["--json"]).json();
+    assert_eq!(shown["roles"], json!(["editor"]));
+    assert_eq!(shown["routes"][1]["rows"][1]["roles"], json!({"editor": "own"}));
+    assert_eq!(shown["routes"][3]["ip"], "from 10.0.0.0/8");
+    let page = directory.join("matrix.html");
+    for _again in 0..2 {
+        let outcome = matrix(&["--html", page.to_str().unwrap()]);
+        assert!(outcome.stderr.starts_with("note: wrote the matrix to "), "{outcome:?}");
+        assert_eq!(outcome.ok(), "");
+    }
+    assert!(std::fs::read_to_string(page).unwrap().starts_with("<!doctype html>"));
+    matrix(&["--html", directory.join("no/such/page.html").to_str().unwrap()]).fails(4, "cannot be written");
+}
+
+#[test]
+fn a_change_is_told_in_every_format_and_may_be_refused() {
+    let directory = directory("policy_diff");
+    let old = file(&directory, "old.yaml", POLICY);
+    let new = file(&directory, "new.yaml", &POLICY.replace("write: own", "write: any"));
+    let diff = |from: &Path, to: &Path, args: &[&str]| {
+        run(["policy", "diff", from.to_str().unwrap(), to.to_str().unwrap()].iter().chain(args))
+    };
+    let says = "editor may now POST PUT PATCH DELETE /users/{owner}/documents/{id} (any, not only its own)";
+    assert_eq!(diff(&old, &new, &[]).ok(), format!("+ {says}"));
+    assert_eq!(diff(&old, &new, &["--deny-widening"]).code, 1);
+    assert_eq!(diff(&new, &old, &["--deny-widening"]).code, 0);
+    assert_eq!(diff(&old, &old, &["--deny-widening"]).ok(), "nothing changes for anybody");
+    assert_eq!(diff(&old, &new, &["--json"]).json()["changes"], json!([{"effect": "wider", "change": says}]));
+    let github = diff(&old, &new, &["--format", "github"]).ok();
+    assert!(github.starts_with("::warning file=") && github.ends_with(says), "{github}");
+    assert!(
+        diff(&old, &new, &["--format", "markdown"]).ok().starts_with("### Policy: what changes\n\n**Wider**\n\n- ")
+    );
+    diff(&old, &directory.join("none"), &[]).fails(4, "cannot be read");
+    diff(Path::new("-"), Path::new("-"), &[]).fails(2, "standard input");
+}

@@ -1,0 +1,172 @@
+//! What changes beside the rights of roles: routes, providers, CORS, security headers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_engine::{CorsView, Policy, ProviderView, RouteView};
+
+use super::{Change, Effect};
+
+/// Routes that come, go or move. What that means for callers is said elsewhere.
+pub(super) fn names(old: &Policy, new: &Policy) -> Vec<Change> {
+    let place = |view: &RouteView<'_>| {
+        let methods = if view.methods().is_empty() { String::new() } else { format!("{} ", view.methods().join(" ")) };
+        let hosts = if view.hosts().is_empty() { String::new() } else { format!(" on {}", view.hosts().join(", ")) };
+        format!("{methods}{}{hosts}", view.path())
+    };
+    let places = |policy| -> BTreeMap<String, String> {
+        Policy::routes(policy).map(|view| (view.name().to_owned(), place(&view))).collect()
+    };
+    let (before, after) = (places(old), places(new));
+    let mut changes = Vec::new();
+    for (name, place) in &after {
+        match before.get(name) {
+            None => changes.push(Change::new(Effect::Other, format!("route `{name}` is new: {place}"))),
+            Some(was) if was != place => {
+                changes.push(Change::new(Effect::Other, format!("route `{name}` is {place} now, before {was}")));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = before.iter().filter(|(name, _)| !after.contains_key(*name));
+    changes.extend(gone.map(|(name, place)| Change::new(Effect::Other, format!("route `{name}` is gone: {place}"))));
+    // Requests that no route takes are not refused either, while all is on trial.
+    match (old.is_dry_run(), new.is_dry_run()) {
+        (false, true) => {
+            changes.push(Change::new(Effect::Wider, "the whole policy is a dry run now: nobody is refused"));
+        }
+        (true, false) => changes.push(Change::new(Effect::Narrower, "the policy is no longer a dry run")),
+        _ => {}
+    }
+    for view in new.routes().filter(|view| view.is_dry_run() && !new.is_dry_run() && !before.contains_key(view.name()))
+    {
+        let text = format!("route `{}` is a dry run: nobody is refused", view.name());
+        changes.push(Change::new(Effect::Wider, text));
+    }
+    changes
+}
+
+/// Who may issue tokens, and what of theirs is taken.
+pub(super) fn providers(old: &Policy, new: &Policy) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let find = |policy, name: &str| Policy::providers(policy).find(|provider| provider.name() == name);
+    for after in new.providers() {
+        match find(old, after.name()) {
+            None => changes.push(Change::new(Effect::Wider, format!("provider `{}` is new", after.name()))),
+            Some(before) => provider(&before, &after, &mut changes),
+        }
+    }
+    let gone = old.providers().filter(|before| find(new, before.name()).is_none());
+    changes.extend(gone.map(|before| Change::new(Effect::Narrower, format!("provider `{}` is gone", before.name()))));
+    changes
+}
+
+fn provider(old: &ProviderView<'_>, new: &ProviderView<'_>, changes: &mut Vec<Change>) {
+    let name = new.name();
+    let mut say = |effect, text: String| changes.push(Change::new(effect, format!("provider `{name}` {text}")));
+    let (before, after): (BTreeSet<&str>, BTreeSet<&str>) = (old.algorithms().collect(), new.algorithms().collect());
+    for come in after.difference(&before) {
+        say(Effect::Wider, format!("takes tokens signed with {come}"));
+    }
+    for gone in before.difference(&after) {
+        say(Effect::Narrower, format!("no longer takes tokens signed with {gone}"));
+    }
+    match (old.issuer(), new.issuer()) {
+        (before, after) if before == after => {}
+        (_, None) => say(Effect::Wider, "no longer asks for an issuer".to_owned()),
+        (None, Some(issuer)) => say(Effect::Narrower, format!("asks for the issuer {issuer}")),
+        (Some(_), Some(issuer)) => say(Effect::Unclear, format!("takes the issuer {issuer} instead of its old one")),
+    }
+    let set = |view: &ProviderView<'_>| -> BTreeSet<String> { view.audiences().iter().cloned().collect() };
+    let (before, after) = (set(old), set(new));
+    match (before.is_empty(), after.is_empty()) {
+        (false, true) => say(Effect::Wider, "no longer asks for an audience".to_owned()),
+        (true, false) => {
+            let audiences: Vec<&str> = after.iter().map(String::as_str).collect();
+            say(Effect::Narrower, format!("asks for an audience: {}", audiences.join(", ")));
+        }
+        _ => {
+            for come in after.difference(&before) {
+                say(Effect::Wider, format!("takes the audience {come}"));
+            }
+            for gone in before.difference(&after) {
+                say(Effect::Narrower, format!("no longer takes the audience {gone}"));
+            }
+        }
+    }
+    if old.requires_expiration() != new.requires_expiration() {
+        let wider = !new.requires_expiration();
+        let word = if wider { "takes" } else { "no longer takes" };
+        say(Effect::wider_if(wider), format!("{word} tokens without `exp`"));
+    }
+    let lifetime = |view: &ProviderView<'_>| view.max_lifetime().unwrap_or(f64::INFINITY);
+    if lifetime(old) < lifetime(new) {
+        say(Effect::Wider, "takes tokens that are valid for longer (`max_lifetime`)".to_owned());
+    } else if lifetime(old) > lifetime(new) {
+        say(Effect::Narrower, "takes tokens that are valid for less long (`max_lifetime`)".to_owned());
+    }
+    if old.clock_skew() < new.clock_skew() {
+        say(Effect::Wider, "lets clocks differ by more (`clock_skew`)".to_owned());
+    } else if old.clock_skew() > new.clock_skew() {
+        say(Effect::Narrower, "lets clocks differ by less (`clock_skew`)".to_owned());
+    }
+    if old.roles_from() != new.roles_from() {
+        let claim = |view: &ProviderView<'_>| view.roles_from().unwrap_or_else(|| "nowhere".to_owned());
+        let effect = if new.roles_from().is_none() { Effect::Narrower } else { Effect::Unclear };
+        say(effect, format!("takes roles from {} now, before {}", claim(new), claim(old)));
+    }
+}
+
+/// Which origins may read responses, and what is added to them.
+pub(super) fn responses(old: &Policy, new: &Policy) -> Vec<Change> {
+    let mut changes = Vec::new();
+    cors(old.cors().as_ref(), new.cors().as_ref(), "", &mut changes);
+    preset(old.security_preset(), new.security_preset(), "", &mut changes);
+    for after in new.routes() {
+        let before = old.routes().find(|before| before.name() == after.name());
+        let (before_cors, before_preset) = match before {
+            Some(before) => (before.cors(), before.security_preset()),
+            None => (old.cors(), old.security_preset()),
+        };
+        let of = format!(" of route `{}`", after.name());
+        // What only follows from the policy's own was said above.
+        if (&before_cors, &after.cors()) != (&old.cors(), &new.cors()) {
+            cors(before_cors.as_ref(), after.cors().as_ref(), &of, &mut changes);
+        }
+        if (before_preset, after.security_preset()) != (old.security_preset(), new.security_preset()) {
+            preset(before_preset, after.security_preset(), &of, &mut changes);
+        }
+    }
+    changes
+}
+
+fn cors(old: Option<&CorsView>, new: Option<&CorsView>, of: &str, changes: &mut Vec<Change>) {
+    let origins = |view: Option<&CorsView>| -> BTreeSet<String> {
+        view.map(|view| view.origins.iter().cloned().collect()).unwrap_or_default()
+    };
+    let (before, after) = (origins(old), origins(new));
+    for come in after.difference(&before) {
+        changes.push(Change::new(Effect::Wider, format!("origin {come} may now read responses{of}")));
+    }
+    for gone in before.difference(&after) {
+        changes.push(Change::new(Effect::Narrower, format!("origin {gone} may no longer read responses{of}")));
+    }
+    let credentials = |view: Option<&CorsView>| view.is_some_and(|view| view.credentials);
+    if old.is_some() && new.is_some() && credentials(old) != credentials(new) {
+        let wider = credentials(new);
+        let word = if wider { "may now" } else { "may no longer" };
+        changes
+            .push(Change::new(Effect::wider_if(wider), format!("origins {word} read responses with credentials{of}")));
+    }
+}
+
+fn preset(old: &str, new: &str, of: &str, changes: &mut Vec<Change>) {
+    if old != new {
+        let strength = |preset: &str| match preset {
+            "none" => 0,
+            "recommended" => 1,
+            _ => 2,
+        };
+        let effect = Effect::wider_if(strength(new) < strength(old));
+        changes.push(Change::new(effect, format!("security headers{of} are those of `{new}` now, before `{old}`")));
+    }
+}

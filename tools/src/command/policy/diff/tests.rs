@@ -1,0 +1,139 @@
+use portcullis_engine::{Secret, SecretLookup};
+use serde_json::Value;
+
+use super::*;
+
+fn policy(change: &Value) -> Policy {
+    let mut document = json!({
+        "version": "v1",
+        "providers": [provider(&json!({}))],
+        "roles": {"editor": {"read": "any", "write": "own"}, "viewer": {"read": "any"}},
+        "routes": [
+            {"name": "doc", "match": {"path": "/u/{owner}", "methods": ["GET", "PUT"]}, "access": "role_table",
+             "owner": {"param": "owner", "claim": ["sub"]}},
+            {"name": "search", "match": {"path": "/search", "methods": ["GET"]}, "access": "authenticated",
+             "ip": {"allow": ["10.0.0.0/8"]}, "when": [{"claim": ["scope"], "contains": "read"}]},
+        ],
+        "cors": {"allow_origins": ["https://a.test"]},
+    });
+    document.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let secrets = |_: &str| SecretLookup::Value(Secret::new(vec![b'x'; 64]));
+    Policy::load(document.to_string().as_bytes(), &secrets).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+fn provider(change: &Value) -> Value {
+    let mut provider = json!({
+        "name": "local", "allowed_algorithms": ["HS256"], "audiences": ["a"], "issuer": "https://i.test",
+        "keys": [{"algorithm": "HS256", "secret": {"env": "KEY"}}], "roles_from": {"claim": ["role"]},
+    });
+    provider.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    provider
+}
+
+/// The two routes, with members of each replaced.
+fn routes(doc: &Value, search: &Value) -> Value {
+    let mut routes = json!([
+        {"name": "doc", "match": {"path": "/u/{owner}", "methods": ["GET", "PUT"]}, "access": "role_table",
+         "owner": {"param": "owner", "claim": ["sub"]}},
+        {"name": "search", "match": {"path": "/search", "methods": ["GET"]}, "access": "authenticated",
+         "ip": {"allow": ["10.0.0.0/8"]}, "when": [{"claim": ["scope"], "contains": "read"}]},
+    ]);
+    for (index, change) in [doc, search].into_iter().enumerate() {
+        let route = routes[index].as_object_mut().unwrap();
+        route.extend(change.as_object().unwrap().clone());
+        route.retain(|_, value| !value.is_null());
+    }
+    json!({"routes": routes})
+}
+
+#[test]
+fn every_kind_of_change_is_told_from_both_sides() {
+    let none = json!({});
+    for (change, forth, back) in [
+        (json!({}), vec![], vec![]),
+        (
+            routes(&json!({"name": "renamed"}), &none),
+            vec!["~ route `doc` is gone: GET PUT /u/{owner}", "~ route `renamed` is new: GET PUT /u/{owner}"],
+            vec!["~ route `doc` is new: GET PUT /u/{owner}", "~ route `renamed` is gone: GET PUT /u/{owner}"],
+        ),
+        (
+            json!({"roles": {"editor": {"read": "any", "write": "any"}, "viewer": {"read": "any", "write": "own"}}}),
+            vec![
+                "+ editor may now PUT /u/{owner} (any, not only its own)",
+                "+ viewer may now PUT /u/{owner} (own only)",
+            ],
+            vec!["- editor may PUT /u/{owner} with its own only now", "- viewer can no longer PUT /u/{owner}"],
+        ),
+        (
+            routes(&none, &json!({"access": "public", "when": null, "ip": null})),
+            vec![
+                "+ GET /search is let in from anywhere now, before from 10.0.0.0/8",
+                "+ GET /search is public now",
+                "+ GET /search no longer asks that scope contains read",
+            ],
+            vec![
+                "- GET /search is let in from 10.0.0.0/8 now, before from anywhere",
+                "- GET /search is no longer public",
+                "- GET /search now asks that scope contains read",
+            ],
+        ),
+        (
+            routes(&none, &json!({"mode": "dry_run"})),
+            vec!["+ GET /search is a dry run now: nobody is refused"],
+            vec!["- GET /search is no longer a dry run"],
+        ),
+        (
+            routes(&json!({"owner": {"upstream": true}}), &none),
+            vec!["~ GET PUT /u/{owner}: own: the service finds out, before own: {owner} is the caller's sub"],
+            vec!["~ GET PUT /u/{owner}: own: {owner} is the caller's sub, before own: the service finds out"],
+        ),
+        (
+            json!({"providers": [provider(&json!({"allowed_algorithms": ["HS256", "HS512"], "audiences": ["a", "b"]}))]}),
+            vec!["+ provider `local` takes the audience b", "+ provider `local` takes tokens signed with HS512"],
+            vec![
+                "- provider `local` no longer takes the audience b",
+                "- provider `local` no longer takes tokens signed with HS512",
+            ],
+        ),
+        (
+            json!({"providers": [provider(&json!({"issuer": "https://j.test"}))]}),
+            vec!["~ provider `local` takes the issuer https://j.test instead of its old one"],
+            vec!["~ provider `local` takes the issuer https://i.test instead of its old one"],
+        ),
+        (
+            json!({"cors": {"allow_origins": ["https://a.test", "https://*.b.test"]}, "security_headers": {"preset": "none"}}),
+            vec![
+                "+ origin https://*.b.test may now read responses",
+                "+ security headers are those of `none` now, before `recommended`",
+            ],
+            vec![
+                "- origin https://*.b.test may no longer read responses",
+                "- security headers are those of `recommended` now, before `none`",
+            ],
+        ),
+    ] {
+        let lines = |old: &Policy, new: &Policy| -> Vec<String> {
+            compare(old, new).iter().map(|change| format!("{} {}", change.effect.sign(), change.text)).collect()
+        };
+        let (old, new) = (policy(&none), policy(&change));
+        assert_eq!(lines(&old, &new), forth, "{change}");
+        assert_eq!(lines(&new, &old), back, "back from {change}");
+    }
+}
+
+#[test]
+fn a_narrow_route_that_goes_opens_what_it_took() {
+    let at = |routes: Value| policy(&json!({"routes": routes}));
+    let wide = json!({"name": "wide", "match": {"path": "/{a}/b"}, "access": "public"});
+    let old =
+        at(json!([wide, {"name": "narrow", "match": {"path": "/a/{b}"}, "access": "roles", "roles": ["editor"]}]));
+    let changes = compare(&old, &at(json!([wide])));
+    assert!(changes.contains(&Change::new(Effect::Wider, "any method /a/b is public now")), "{changes:?}");
+}
+
+#[test]
+fn markdown_is_escaped() {
+    let changes = [Change::new(Effect::Wider, "editor may now GET /a/{*x}<b>@team")];
+    let text = markdown(&changes);
+    assert!(text.contains("**Wider**") && !text.contains("<b>") && !text.contains("@team"), "{text}");
+}
