@@ -192,15 +192,81 @@ impl Requirement {
     }
 }
 
+/// Something that authorization looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// Why it speaks against the request; `None` where it does not.
+    pub(crate) against: Option<DenyReason>,
+    /// What it is, in words.
+    pub(crate) detail: String,
+}
+
+impl Requirement {
+    /// Everything that [`authorize`](Self::authorize) looks at, in its order, and what else it would have looked at.
+    pub(crate) fn examine(
+        &self,
+        authentication: &Authentication<'_>,
+        table: &RoleTable,
+        matched: &RouteMatch<'_>,
+        head: &RequestHead<'_>,
+    ) -> Vec<Finding> {
+        let caller = match authentication {
+            Authentication::Anonymous => None,
+            Authentication::Authenticated(caller) => Some(caller),
+        };
+        let action = head.envelope.method.action();
+        let grant = self.grant(caller.map(|caller| caller.session.roles.as_slice()), table, action);
+        let roles = caller.map(|caller| caller.session.roles.as_slice()).unwrap_or_default();
+        let mut detail = self.describe();
+        match self {
+            Self::Public | Self::Authenticated => {}
+            _ if caller.is_none() => {}
+            Self::Roles(_) => match grant.as_ref().ok().and_then(|grant| grant.role) {
+                Some(role) => detail.push_str(&format!(", role `{role}`")),
+                None => detail.push_str(&format!(", the caller's: [{}]", roles.join(", "))),
+            },
+            Self::RoleTable(_) => match furthest(roles, table, action) {
+                Some((role, reach)) => {
+                    detail.push_str(&format!(", role `{role}`, {}: {}", action.word(), reach.word()));
+                }
+                None => detail.push_str(", the caller has no role of it"),
+            },
+        }
+        let mut findings = vec![Finding { against: grant.as_ref().err().copied(), detail }];
+        let (false, Some(caller)) = (*self == Self::Public, caller) else { return findings };
+        if let Some((param, claim)) = grant.ok().and_then(|grant| grant.own) {
+            let owns = owns(caller, matched.param(param), claim);
+            let word = if owns { "is" } else { "is not" };
+            let detail = format!("{{{param}}} {word} the caller's {}", claim.0.join("."));
+            findings.push(Finding { against: (!owns).then_some(DenyReason::OwnerDenied), detail });
+        }
+        findings.extend(matched.route.when.iter().map(|condition| {
+            let holds = condition.holds(caller, matched, head);
+            let word = if holds { "holds" } else { "does not hold" };
+            let detail = format!("when {} {word}", condition.describe());
+            Finding { against: (!holds).then_some(DenyReason::ConditionDenied), detail }
+        }));
+        findings
+    }
+}
+
+impl Reach {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Own => "own",
+            Self::Any => "any",
+        }
+    }
+}
+
 fn grant_by_table<'r>(
     owner: &'r Owner,
     roles: &'r [Rc<str>],
     table: &RoleTable,
     action: Action,
 ) -> Result<Grant<'r>, DenyReason> {
-    let known = roles.iter().filter_map(|role| table.get(&**role).map(|rights| (role, rights.reach(action))));
-    // The role that reaches furthest decides.
-    let (role, reach) = known.max_by_key(|(_, reach)| *reach).ok_or(DenyReason::RoleMissing)?;
+    let (role, reach) = furthest(roles, table, action).ok_or(DenyReason::RoleMissing)?;
     let (reason, own) = match (reach, owner) {
         (Reach::Any, _) => (AllowReason::RoleAllowed, None),
         (Reach::Own, Owner::Upstream) => (AllowReason::OwnerUpstream, None),
@@ -209,6 +275,12 @@ fn grant_by_table<'r>(
         (Reach::None, _) => return Err(DenyReason::RoleDenied),
     };
     Ok(Grant { reason, role: Some(role), own })
+}
+
+/// The role that reaches furthest, which decides.
+fn furthest<'r>(roles: &'r [Rc<str>], table: &RoleTable, action: Action) -> Option<(&'r Rc<str>, Reach)> {
+    let known = roles.iter().filter_map(|role| table.get(&**role).map(|rights| (role, rights.reach(action))));
+    known.max_by_key(|(_, reach)| *reach)
 }
 
 fn owns(caller: &Principal<'_>, param: Option<&str>, claim: &ClaimPath) -> bool {

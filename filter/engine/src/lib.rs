@@ -43,7 +43,7 @@ pub use decision::{AllowReason, Decision, DenyReason};
 pub use header_map::parse_header_map;
 pub use headers::HeaderEdit;
 pub use ip::parse_peer;
-pub use pipeline::{Facts, RequestAction, Step, Trace, Verdict};
+pub use pipeline::{ButFor, Facts, NearMiss, Objection, RequestAction, Step, Trace, Verdict};
 pub use policy::Policy;
 pub use remote::{Answer, FetchError, FetchState, MAX_DOCUMENT_BYTES, RemoteJwks, Stage};
 pub use reply::LocalReply;

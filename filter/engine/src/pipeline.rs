@@ -17,13 +17,17 @@ use crate::policy::Policy;
 use crate::reply::{Denial, LocalReply};
 use crate::request::{Envelope, Headers, RequestHead};
 use crate::response::ResponsePlan;
-use crate::route::RouteMatch;
+use crate::route::{Route, RouteMatch};
 use crate::session::Session;
 use crate::text::Header;
 use crate::time::UnixTime;
 use crate::token::{Crypto, Extracted, HostCrypto, Means, Provider, Refusal, TokenError, TokenSource, verify_under};
 use crate::upstream;
 use crate::worker::Worker;
+
+mod explain;
+
+pub use explain::{ButFor, NearMiss, Objection};
 
 /// What the engine may ask about a request beyond its headers. Asked at most once each.
 pub trait Facts: HostCrypto {
@@ -160,7 +164,7 @@ impl Policy {
         let head = RequestHead::parse(envelope);
         let outcome = match &head {
             Ok(head) => {
-                trace.step(Step::Request, true, || describe_head(head));
+                trace.step(Step::Request, true, || explain::head(head));
                 self.pass(head, &mut passage, &asked, worker, trace)
             }
             Err(reason) => {
@@ -187,20 +191,20 @@ impl Policy {
             if let Some(cors) = &rules.cors {
                 passage.matched = matched;
                 let answer = cors.preflight(head, requested);
-                trace.step(Step::Preflight, answer.is_ok(), || {
-                    format!("{requested} from {}", head.envelope.origin.unwrap_or("-"))
-                });
+                trace.step(Step::Preflight, answer.is_ok(), || explain::preflight(head, requested, &answer));
                 return Err(answer.map_or_else(Stop::Deny, Stop::Preflight));
             }
         }
         passage.matched = find(head.envelope.method.as_str());
         let matched = passage.matched.as_ref();
-        trace.step(Step::Route, matched.is_some(), || self.describe_route(head, matched));
-        passage.token = self.sources.extract(head)?;
+        trace.step(Step::Route, matched.is_some(), || explain::route(self, head, matched));
+        passage.token = self.sources.extract(head).inspect_err(|reason| {
+            trace.step(Step::Authentication, false, || reason.to_string());
+        })?;
 
         if let Some(rule) = matched.and_then(|matched| matched.route.ip.as_ref()) {
             let admitted = rule.admits(asked.client());
-            trace.step(Step::Ip, admitted, || asked.client().map_or_else(|| "unknown".into(), |ip| ip.to_string()));
+            trace.step(Step::Ip, admitted, || explain::address(rule, asked.client()));
             if !admitted {
                 return Err(DenyReason::IpDenied.into());
             }
@@ -212,8 +216,11 @@ impl Policy {
         }
         let Some(matched) = &passage.matched else { return Err(DenyReason::RouteNotFound.into()) };
 
-        let permit = matched.route.requirement.authorize(&passage.authentication, &self.roles, matched, head);
-        trace.step(Step::Authorization, permit.is_ok(), || describe_authorization(&matched.route.requirement, &permit));
+        let Route { requirement, .. } = matched.route;
+        let permit = requirement.authorize(&passage.authentication, &self.roles, matched, head);
+        trace.step(Step::Authorization, permit.is_ok(), || {
+            explain::authorization(&requirement.examine(&passage.authentication, &self.roles, matched, head), &permit)
+        });
         Ok(permit?)
     }
 
@@ -240,14 +247,16 @@ impl Policy {
         match (verified, passage.provider) {
             (Ok(session), Some(provider)) => {
                 trace.step(Step::Authentication, true, || {
-                    format!("provider `{name}`, roles: [{}]", join(&session.roles))
+                    format!("{}, provider `{name}`, roles: [{}]", token.source.place, session.roles.join(", "))
                 });
                 passage.authentication = Authentication::Authenticated(Principal { provider, session });
                 Ok(())
             }
             (Ok(_), None) => Err(DenyReason::InternalError),
             (Err(error), _) => {
-                trace.step(Step::Authentication, false, || format!("provider `{name}`: {error}"));
+                trace.step(Step::Authentication, false, || {
+                    format!("{}, provider `{name}`: {error}", token.source.place)
+                });
                 Err(error.reason())
             }
         }
@@ -370,38 +379,6 @@ impl Policy {
         }
         edits
     }
-
-    fn describe_route(&self, head: &RequestHead<'_>, matched: Option<&RouteMatch<'_>>) -> String {
-        if let Some(matched) = matched {
-            return format!("`{}` ({})", matched.route.name, matched.route.path.text);
-        }
-        let near = self.routes.near_misses(head.path.as_str(), &head.host, head.envelope.method.as_str());
-        if near.is_empty() {
-            return "no route has this path".into();
-        }
-        let names: Vec<String> = near.iter().map(|route| format!("`{}`", route.name)).collect();
-        format!("no route; {} would match but for the method or host", names.join(", "))
-    }
-}
-
-fn describe_head(head: &RequestHead<'_>) -> String {
-    let rewritten = if head.path.is_rewritten() { " (normalised)" } else { "" };
-    format!("{} {}{rewritten}", head.envelope.method.as_str(), head.path.as_str())
-}
-
-fn describe_authorization(requirement: &Requirement, permit: &Result<Permit, DenyReason>) -> String {
-    let asked = requirement.describe();
-    match permit {
-        Ok(permit) => match permit.role() {
-            Some(role) => format!("{asked}: role `{role}`, {}", permit.reason()),
-            None => format!("{asked}: {}", permit.reason()),
-        },
-        Err(reason) => format!("{asked}: {reason}"),
-    }
-}
-
-fn join(roles: &[Rc<str>]) -> String {
-    roles.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
 }
 
 /// 96 bits of SHA-256, base64url: enough to join records by, nothing to come back from.

@@ -62,6 +62,16 @@ pub(crate) enum Action {
     Other,
 }
 
+impl Action {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Other => "other methods",
+        }
+    }
+}
+
 impl<'a> Method<'a> {
     pub(crate) const fn of(token: &'a str) -> Self {
         Self(token)

@@ -71,7 +71,7 @@ impl HostPattern {
         }
     }
 
-    fn matches(&self, host: &str) -> bool {
+    pub(crate) fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == host,
             Self::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
@@ -227,12 +227,6 @@ impl RouteTable {
         fitting.max_by_key(|(fit, _)| *fit).map(|(_, route)| route)
     }
 
-    /// Routes whose path fits but whose methods or hosts do not: what `policy explain` calls near misses.
-    pub(crate) fn near_misses<'a>(&'a self, path: &str, host: &str, method: &str) -> Vec<&'a Route> {
-        let query = Query { host, method };
-        self.routes.iter().filter(|route| route.fit(query).is_none() && route.path.matches(path)).collect()
-    }
-
     /// A path no route has, for a record: the part that is known from the policy, then `*`.
     pub(crate) fn redact(&self, path: &str) -> String {
         let mut out = String::new();
@@ -255,7 +249,8 @@ impl RouteTable {
 }
 
 impl PathPattern {
-    fn matches(&self, path: &str) -> bool {
+    /// Whether a path is one of the pattern's; `same` compares a literal with what stands in its place.
+    pub(crate) fn matches(&self, path: &str, same: impl Fn(&str, &str) -> bool) -> bool {
         let Some(mut rest) = path.strip_prefix('/') else { return false };
         let mut segments = self.segments.iter().peekable();
         while let Some(segment) = segments.next() {
@@ -267,7 +262,7 @@ impl PathPattern {
                 None => (rest, None),
             };
             let fits = match segment {
-                Segment::Literal(literal) => *literal == comparable(text),
+                Segment::Literal(literal) => same(literal, &comparable(text)),
                 _ => !text.is_empty(),
             };
             match (fits, below, segments.peek().is_some()) {

@@ -7,8 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::config::PolicyError;
+use crate::decision::Decision;
 use crate::headers::HeaderEdit;
-use crate::pipeline::{Facts, RequestAction, Step, Trace, Verdict};
+use crate::pipeline::{Facts, Objection, RequestAction, Step, Trace, Verdict};
 use crate::policy::Policy;
 use crate::reply::LocalReply;
 use crate::request::borrow_headers;
@@ -189,6 +190,19 @@ impl Request {
     /// With what an earlier decision kept.
     pub(crate) fn decide_with(&self, policy: &Policy, worker: &mut Worker) -> Verdict {
         policy.decide(&borrow_headers(&self.headers), self, worker, &mut ())
+    }
+
+    /// Every reason that speaks against the request, the first of which must be what it is refused for.
+    #[track_caller]
+    pub(crate) fn objections(&self, policy: &Policy) -> Vec<Objection> {
+        let headers = borrow_headers(&self.headers);
+        let objections = policy.objections(&headers, self, &mut Worker::new(policy, Proven::NOTHING));
+        let decisive = match self.decide(policy).decision {
+            Decision::Allow(_) => None,
+            Decision::Deny(reason) | Decision::DryRunDeny(reason) => Some(reason),
+        };
+        assert_eq!(objections.first().map(|objection| objection.reason), decisive, "{self:?} {objections:?}");
+        objections
     }
 
     pub(crate) fn steps(&self, policy: &Policy) -> Vec<(Step, bool, String)> {

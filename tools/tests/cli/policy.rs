@@ -256,6 +256,36 @@ fn dry_runs_addresses_and_preflights_are_explained() {
 }
 
 #[test]
+fn every_rule_against_a_request_is_told_and_every_route_that_nearly_took_it() {
+    let explain = Explain::new("explain_all");
+    let reasons = |shown: &Value| {
+        let objections = shown["objections"].as_array().unwrap().iter();
+        objections.map(|one| format!("{} {}", one["step"], one["reason"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    let (_, shown) = explain.json(&["--path", "/inside"]);
+    assert_eq!(reasons(&shown), ["ip ip_denied", "authorization credentials_missing"]);
+    let printed = explain.run(&["--path", "/inside"]).stdout;
+    assert!(
+        printed
+            .contains("\nfurther rules against it\n  stop authorization  access: authenticated: credentials_missing\n"),
+        "{printed}"
+    );
+    let (_, shown) = explain.json(&["--path", "/new"]);
+    assert_eq!((&shown["decision"], reasons(&shown).len()), (&"dry_run_deny".into(), 1), "{shown}");
+    let (_, shown) = explain.json(&["--method", "PUT", "--path", "/healthz"]);
+    assert_eq!(shown["near_misses"], json!([{"route": "health", "but_for": "the method"}]));
+}
+
+#[test]
+fn a_header_in_a_file_may_be_of_any_bytes() {
+    let explain = Explain::new("explain_bytes");
+    let path = explain.directory.join("headers.txt");
+    std::fs::write(&path, b"x-bytes: \x80\xff\r\norigin: \xe9\r\n").unwrap();
+    let (code, shown) = explain.json(&["--path", "/healthz", "--header-file", path.to_str().unwrap()]);
+    assert_eq!((code, &shown["reason"]), (0, &"public".into()), "{shown}");
+}
+
+#[test]
 fn tokens_and_cookies_are_not_printed() {
     let explain = Explain::new("explain_secrets");
     let token = token(&[]);

@@ -58,8 +58,8 @@ fn a_failing_case_prints_both_sides_and_the_steps() {
   steps
     pass request        PUT /users/alice/documents/1
     pass route          `document` (/users/{owner}/documents/{id})
-    pass authentication provider `local`, roles: [viewer]
-    stop authorization  access: role_table: role_denied
+    pass authentication header `authorization`, provider `local`, roles: [viewer]
+    stop authorization  access: role_table, role `viewer`, write: none: role_denied
 ";
     assert!(outcome.stdout.starts_with(expected), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("\nstandard input: 1 passed, 2 failed, "), "{}", outcome.stdout);

@@ -159,12 +159,13 @@ fn kind<'m>(view: RouteView<'_>, method: &'m str) -> &'m str {
 fn send(policy: &Policy, request: &(String, &str, &str), caller: Caller<'_>) -> crate::Verdict {
     let (path, method, host) = request;
     let request = Request::new(method, path).without(":authority").with(":authority", host);
-    match caller {
+    let request = match caller {
         Caller::Anyone => request,
         Caller::WithToken => request.bearer(json!({"sub": "u1"})),
         Caller::Role(role) => request.role(role),
-    }
-    .decide(policy)
+    };
+    request.objections(policy);
+    request.decide(policy)
 }
 
 /// Every request and every caller, decided with real tokens, against what the survey says.

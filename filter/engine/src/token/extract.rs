@@ -1,6 +1,7 @@
 //! Where tokens are looked for: exactly one place may hold one (RFC 6750 section 2).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::decision::DenyReason;
 use crate::request::{Lookup, RequestHead, decode_form};
@@ -57,6 +58,16 @@ impl Sources {
     /// Every place where a request has a token, or several.
     pub(crate) fn holding<'a>(&'a self, head: &RequestHead<'_>) -> impl Iterator<Item = &'a TokenSource> {
         self.0.iter().filter(|source| !matches!(source.place.find(head), Lookup::Absent))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header { name, .. } => write!(f, "header `{name}`"),
+            Self::Cookie(name) => write!(f, "cookie `{name}`"),
+            Self::Param(name) => write!(f, "query parameter `{name}`"),
+        }
     }
 }
 

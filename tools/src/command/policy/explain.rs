@@ -1,9 +1,11 @@
 //! `portcullis policy explain`: a request decided by the engine, and everything that can be told of it.
 
-use portcullis_engine::{Decision, HeaderEdit, LocalReply, RequestAction, UnixTime, Verdict, borrow_headers};
+use portcullis_engine::{
+    Decision, HeaderEdit, LocalReply, NearMiss, Objection, RequestAction, UnixTime, Verdict, borrow_headers,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::decided::{Given, Steps, pseudo_headers};
 use crate::cli::{ExplainArgs, parse_header};
@@ -27,8 +29,10 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
     let now = args.at.map_or_else(time::now_precise, UnixTime::from_seconds);
     let mut steps = Steps::default();
     let mut worker = document::worker(&policy, &args.provider_jwks, terminal)?;
-    let verdict = policy.decide(&borrow_headers(&headers), &Given { now, client: args.ip }, &mut worker, &mut steps);
-    let explained = Explained::new(verdict, steps, &args.response_header);
+    let (headers, given) = (borrow_headers(&headers), Given { now, client: args.ip });
+    let verdict = policy.decide(&headers, &given, &mut worker, &mut steps);
+    let objections = policy.objections(&headers, &given, &mut worker);
+    let explained = Explained::new(verdict, steps, objections, policy.near_misses(&headers), &args.response_header);
     if args.json {
         terminal.json(&explained.for_programs())?;
     } else {
@@ -47,11 +51,20 @@ fn headers(args: &ExplainArgs) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     }
     headers.extend(args.header.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
     if let Some(path) = &args.header_file {
-        for (index, line) in input::read_text(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let (name, value) = parse_header(line).map_err(|problem| {
+        // A value may be any bytes: that is what some requests are made of.
+        for (index, line) in input::read(path)?.split(|byte| *byte == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':').unwrap_or(line.len()));
+            let (name, _) = parse_header(&format!("{}:", String::from_utf8_lossy(name))).map_err(|problem| {
                 Failure::invalid(format!("line {} of {}: {problem}", index + 1, input::describe(path)))
             })?;
-            headers.push((name, value.into_bytes()));
+            let value = value.strip_prefix(b":").ok_or_else(|| {
+                Failure::invalid(format!("line {} of {}: expected `name: value`", index + 1, input::describe(path)))
+            })?;
+            headers.push((name, value.trim_ascii().to_vec()));
         }
     }
     Ok(headers)
@@ -75,17 +88,26 @@ fn describe(edit: &HeaderEdit) -> String {
 }
 
 /// A verdict with everything that follows from it worked out.
-struct Explained {
+struct Explained<'p> {
     verdict: Verdict,
     steps: Steps,
+    /// Every rule that speaks against the request, the decisive one first.
+    objections: Vec<Objection>,
+    near_misses: Vec<NearMiss<'p>>,
     status: Option<u16>,
     /// What becomes of the response of an upstream that sends the headers given.
     response: Vec<HeaderEdit>,
     record: Option<String>,
 }
 
-impl Explained {
-    fn new(mut verdict: Verdict, steps: Steps, upstream: &[(String, String)]) -> Self {
+impl<'p> Explained<'p> {
+    fn new(
+        mut verdict: Verdict,
+        steps: Steps,
+        objections: Vec<Objection>,
+        near_misses: Vec<NearMiss<'p>>,
+        upstream: &[(String, String)],
+    ) -> Self {
         let upstream: Vec<_> =
             upstream.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
         let status = match &verdict.action {
@@ -93,7 +115,8 @@ impl Explained {
             RequestAction::Reply(reply) => Some(reply.status),
         };
         let record = verdict.audit.take().map(|record| record.line(status));
-        Self { response: verdict.response.edits(&borrow_headers(&upstream)), verdict, steps, status, record }
+        let response = verdict.response.edits(&borrow_headers(&upstream));
+        Self { response, verdict, steps, objections, near_misses, status, record }
     }
 
     fn print(&self, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -116,6 +139,12 @@ impl Explained {
             }
         }
         section("steps", self.steps.lines(palette), terminal)?;
+        // The decisive one stands among the steps.
+        let others = self.objections.iter().skip(1).map(|Objection { step, reason, detail }| {
+            let because = if detail.ends_with(&reason.to_string()) { String::new() } else { format!(": {reason}") };
+            format!("{} {:<14} {}{because}", palette.red("stop"), step.to_string(), visible(detail))
+        });
+        section("further rules against it", others, terminal)?;
         match &self.verdict.action {
             RequestAction::Continue(edits) => {
                 section("headers to the upstream", edits.iter().map(describe), terminal)?;
@@ -141,6 +170,8 @@ impl Explained {
             route: self.verdict.route.as_deref(),
             role: self.verdict.role.as_deref(),
             steps: self.steps.for_programs(),
+            objections: self.objections.iter().map(objection).collect(),
+            near_misses: self.near_misses.iter().map(near_miss).collect(),
             upstream_headers: upstream.set,
             removed_headers: upstream.removed,
             response_headers: response.set,
@@ -167,11 +198,21 @@ struct Explanation<'a> {
     route: Option<&'a str>,
     role: Option<&'a str>,
     steps: Vec<Value>,
+    objections: Vec<Value>,
+    near_misses: Vec<Value>,
     upstream_headers: Map<String, Value>,
     removed_headers: Vec<String>,
     response_headers: Map<String, Value>,
     removed_response_headers: Vec<String>,
     audit: Option<Box<RawValue>>,
+}
+
+fn objection(Objection { step, reason, detail }: &Objection) -> Value {
+    json!({"step": step.to_string(), "reason": reason.code(), "detail": detail})
+}
+
+fn near_miss(NearMiss { route, but_for }: &NearMiss<'_>) -> Value {
+    json!({"route": route, "but_for": but_for.to_string()})
 }
 
 fn reply_headers(reply: &LocalReply) -> Map<String, Value> {
