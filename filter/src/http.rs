@@ -14,6 +14,9 @@ use crate::header_map::HeaderMap;
 use crate::host::{self, HostFacts};
 use crate::plugin::Plugin;
 
+/// How often a request is decided again because there are newer keys.
+const MAX_ASKED_AGAIN: usize = 3;
+
 /// The context of one request. The root context knows it too, while it waits.
 pub(crate) struct Http(Rc<RefCell<Request>>);
 
@@ -91,9 +94,11 @@ impl Request {
             return self.reply(failure_reply(500));
         };
         let mut verdict = plugin.policy.decide(&headers, &HostFacts, &mut worker, &mut ());
-        if let Some(source) = verdict.wants.filter(|_| patience == Patience::Some) {
+        // Keys that others have fetched meanwhile may not have it either: then it waits for those that come next.
+        for _ in 0..MAX_ASKED_AGAIN {
+            let Some(source) = verdict.wants.filter(|_| patience == Patience::Some) else { break };
             match fetcher.hold((self.context, itself.clone()), source, &plugin.policy, &mut worker) {
-                Wait::No => {}
+                Wait::No => break,
                 Wait::Held => {
                     // Where the client goes first, or the host answers it, this is what was known of it.
                     self.record = verdict.audit;

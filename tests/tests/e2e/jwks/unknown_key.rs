@@ -11,6 +11,7 @@ use crate::harness::eventually;
 use crate::harness::expect::Expect;
 use crate::harness::jwks::{Answer, KeyServer, PATH};
 use crate::harness::keys;
+use crate::harness::proxy::Proxy;
 use crate::harness::token::encode;
 use crate::harness::upstream::Upstream;
 
@@ -37,6 +38,31 @@ fn a_new_key_needs_no_second_try() {
     bench.row("still", &document(keys::old().token()), &Expect::allow("role_allowed").record("kid", "old"));
     bench.finish();
     assert_eq!(server.count(PATH), 2);
+}
+
+/// Two plugins are as two workers: the one that does not ask learns of new keys later. It waits for newer ones all the same.
+#[test]
+fn who_learns_of_keys_late_looks_for_others_too() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]));
+    let document_for =
+        |proxy: &Proxy, listener: &str, token: &str| fetch(proxy.address(listener), &document(token)).status;
+    let named = |prefix: &str| {
+        let mut policy = policy(&json!({}));
+        policy["stat_prefix"] = json!(prefix);
+        policy
+    };
+    let proxy = setup(&upstream, &server).policy("main", &named("main")).policy("late", &named("late")).start();
+    for listener in ["main", "late"] {
+        assert_eq!(document_for(&proxy, listener, keys::old().token()), 200, "{listener}");
+    }
+    server.answer(Answer::keys([keys::old(), keys::new()]));
+    assert_eq!(document_for(&proxy, "main", keys::new().token()), 200);
+    // `late` may still have the first set: it takes up the second, which has not this key, and waits for the third.
+    let third = keys::by_algorithm().into_iter().find(|pair| pair.kid == "ES256").unwrap();
+    server.answer(Answer::keys([keys::old(), keys::new(), third]));
+    assert_eq!(document_for(&proxy, "late", third.token()), 200);
+    healthy(&proxy);
 }
 
 /// All that come while one fetch is under way wait for that one, on whichever worker.
