@@ -1,6 +1,7 @@
 //! What every test here stands on: a real Envoy with the module in it, an upstream that
 //! records what reached it, a client that sends exact bytes, and tables of cases.
 
+pub mod agreement;
 pub mod audit;
 pub mod bench;
 pub mod bootstrap;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::agreement::Agreement;
 use super::audit::{Audit, Record};
 use super::client::{Client, Request, Response};
 use super::expect::{Exchange, Expect};
@@ -51,6 +52,7 @@ pub struct Bench<'a> {
     upstream: &'a Upstream,
     audit: Audit,
     table: Table,
+    agreement: Option<Agreement>,
     /// Each status's body without its request id: they must not differ by reason.
     bodies: BTreeMap<u16, Value>,
 }
@@ -62,6 +64,7 @@ impl<'a> Bench<'a> {
             upstream,
             audit: proxy.audit(listener),
             table: Table::new(name),
+            agreement: proxy.agreement(listener),
             bodies: BTreeMap::new(),
         }
     }
@@ -84,6 +87,7 @@ impl<'a> Bench<'a> {
         if expect.is_own_reply() {
             self.check_own_reply(request, &exchange, &mut problems);
         }
+        problems.extend(self.agreement.iter().flat_map(|agreement| agreement.problems(request, &exchange)));
         self.table.row(name, &problems);
         exchange
     }

@@ -12,8 +12,8 @@ use super::wire::{Headers, read_body, read_head};
 pub struct Request {
     pub method: String,
     pub target: Vec<u8>,
-    host: String,
-    headers: Vec<(String, Vec<u8>)>,
+    pub host: String,
+    pub headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
 

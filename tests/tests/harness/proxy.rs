@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::agreement::Agreement;
 use super::audit::Audit;
 use super::bootstrap::{Delivery, Form, Listener, Shape};
 use super::client::{Client, Request, Response, fetch};
@@ -202,6 +203,13 @@ impl Proxy {
     /// The audit records of `listener`, from its first request on.
     pub fn audit(&self, listener: &str) -> Audit {
         Audit::follow(self.shape().access_log(listener))
+    }
+
+    /// `policy explain` under the policy of `listener`.
+    pub fn agreement(&self, listener: &str) -> Option<Agreement> {
+        let listener = self.setup.listeners.iter().find(|found| found.name == listener)?;
+        let environment = self.setup.environment.iter().chain(&self.setup.host_environment).cloned().collect();
+        Agreement::under(listener.policy.as_ref()?, environment, self.setup.clock)
     }
 
     pub fn admin(&self, method: &str, target: &str) -> Response {

@@ -17,13 +17,19 @@ pub struct Said {
 /// Runs `portcullis` with `stdin`; `environment` is all that is added to this process's own.
 #[track_caller]
 pub fn portcullis(arguments: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Said {
+    run(&paths::command(), arguments, stdin.as_bytes(), environment)
+}
+
+/// The same with a `stdin` that is not text.
+#[track_caller]
+pub fn portcullis_bytes(arguments: &[&str], stdin: &[u8], environment: &[(&str, &str)]) -> Said {
     run(&paths::command(), arguments, stdin, environment)
 }
 
 /// Runs a Python script that reads `stdin`; a failing script is a failing test.
 #[track_caller]
 pub fn python(script: &str, stdin: &str) -> String {
-    let said = run(&paths::python(), &["-c", script], stdin, &[]);
+    let said = run(&paths::python(), &["-c", script], stdin.as_bytes(), &[]);
     assert_eq!(said.code, 0, "python: {}", said.err);
     said.out
 }
@@ -33,7 +39,7 @@ pub fn python(script: &str, stdin: &str) -> String {
 pub fn node(script: &str, stdin: &str) -> String {
     paths::need_node_packages();
     let script = paths::root().join("tests").join(script);
-    let said = run(&paths::node(), &[script.to_str().unwrap()], stdin, &[]);
+    let said = run(&paths::node(), &[script.to_str().unwrap()], stdin.as_bytes(), &[]);
     assert_eq!(said.code, 0, "node: {}", said.err);
     said.out
 }
@@ -41,13 +47,13 @@ pub fn node(script: &str, stdin: &str) -> String {
 /// Runs `openssl`, which must succeed.
 #[track_caller]
 pub fn openssl(arguments: &[&str], stdin: &str) -> String {
-    let said = run(Path::new("openssl"), arguments, stdin, &[]);
+    let said = run(Path::new("openssl"), arguments, stdin.as_bytes(), &[]);
     assert_eq!(said.code, 0, "openssl {arguments:?}: {}", said.err);
     said.out
 }
 
 #[track_caller]
-fn run(program: &Path, arguments: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Said {
+fn run(program: &Path, arguments: &[&str], stdin: &[u8], environment: &[(&str, &str)]) -> Said {
     let mut child = Command::new(program)
         .args(arguments)
         .envs(environment.iter().copied())
@@ -57,7 +63,7 @@ fn run(program: &Path, arguments: &[&str], stdin: &str, environment: &[(&str, &s
         .spawn()
         .unwrap_or_else(|error| panic!("{} cannot be run ({error}): `make e2e` sees to it", program.display()));
     // A program may answer without reading all it is offered.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let _ = child.stdin.take().unwrap().write_all(stdin);
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     Said {
         code: status.code().unwrap_or(-1),

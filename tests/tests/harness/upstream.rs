@@ -14,6 +14,9 @@ pub struct Seen {
     pub target: String,
     pub headers: Headers,
     pub body: Vec<u8>,
+    /// The status and headers it was answered with, as they were scripted.
+    pub answered_with: u16,
+    pub answered: Vec<(String, String)>,
 }
 
 /// How the upstream answers.
@@ -130,13 +133,16 @@ fn serve(stream: TcpStream, shared: &Shared) {
     while let Ok(Some(head)) = read_head(&mut reader) {
         let Ok(body) = read_body(&mut reader, &head.headers) else { return };
         let mut start = head.start.splitn(3, ' ');
+        let (method, target) = (start.next().unwrap_or_default(), start.next().unwrap_or_default());
+        let reply = reply_to(target, shared);
         let seen = Seen {
-            method: start.next().unwrap_or_default().to_owned(),
-            target: start.next().unwrap_or_default().to_owned(),
+            method: method.to_owned(),
+            target: target.to_owned(),
             headers: head.headers,
             body,
+            answered_with: reply.status,
+            answered: reply.headers.clone(),
         };
-        let reply = reply_to(&seen, shared);
         let head_only = seen.method == "HEAD";
         shared.seen.lock().unwrap().push(seen);
         if reply.write(&mut writer, head_only).is_err() {
@@ -145,8 +151,8 @@ fn serve(stream: TcpStream, shared: &Shared) {
     }
 }
 
-fn reply_to(seen: &Seen, shared: &Shared) -> Reply {
-    let path = seen.target.split('?').next().unwrap_or_default();
+fn reply_to(target: &str, shared: &Shared) -> Reply {
+    let path = target.split('?').next().unwrap_or_default();
     let scripted = shared.replies.lock().unwrap().get(path).cloned();
     scripted.unwrap_or_else(|| Reply::new(200).header("content-type", "application/json").body(r#"{"ok":true}"#))
 }

@@ -112,9 +112,9 @@ pub struct ExplainArgs {
     /// The request's path, with its query if it has one.
     #[arg(long)]
     pub path: String,
-    /// The host the request is for.
-    #[arg(long, default_value = "localhost")]
-    pub host: String,
+    /// The host the request is for; `localhost` if left out.
+    #[arg(long)]
+    pub host: Option<String>,
     /// Send the token in this file as `authorization: Bearer …`.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,

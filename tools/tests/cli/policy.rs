@@ -277,6 +277,20 @@ fn every_rule_against_a_request_is_told_and_every_route_that_nearly_took_it() {
 }
 
 #[test]
+fn a_host_line_is_the_host_and_two_are_none() {
+    let explain = Explain::new("explain_host");
+    for (args, expected) in [
+        (&["--host", "a.example"][..], "public"),
+        (&["--header", "Host: a.example"], "public"),
+        (&["--header", "host: a.example", "--header", "host: b.example"], "header_duplicate"),
+        (&["--host", "a.example", "--header", "host: a.example"], "header_duplicate"),
+    ] {
+        let (_, shown) = explain.json(&[&["--path", "/healthz"], args].concat());
+        assert_eq!(shown["reason"], expected, "{args:?}");
+    }
+}
+
+#[test]
 fn a_header_in_a_file_may_be_of_any_bytes() {
     let explain = Explain::new("explain_bytes");
     let path = explain.directory.join("headers.txt");

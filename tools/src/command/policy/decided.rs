@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::terminal::{Palette, visible};
 
+/// A header: its name in lower case, and its value.
+pub type Line = (String, Vec<u8>);
+
 /// What is known of a request besides its headers.
 pub struct Given {
     /// When it comes.
@@ -56,9 +59,16 @@ impl Steps {
     }
 }
 
-/// The pseudo-headers of a request as Envoy would hand them to the filter.
-pub fn pseudo_headers(method: &str, path: &str, host: &str) -> Vec<(String, Vec<u8>)> {
-    [(":method", method), (":path", path), (":authority", host), (":scheme", "https")]
-        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
-        .to_vec()
+/// A request's head as Envoy would hand it to the filter: `Host` lines, in what order they come, are `:authority`, and
+/// several are joined with a comma.
+pub fn request_head(method: &str, path: &str, host: Option<&str>, lines: Vec<Line>) -> Vec<Line> {
+    let (hosts, lines): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|(name, _)| name == "host");
+    let mut hosts: Vec<&[u8]> =
+        host.map(str::as_bytes).into_iter().chain(hosts.iter().map(|(_, host)| &**host)).collect();
+    if hosts.is_empty() {
+        hosts.push(b"localhost");
+    }
+    let pseudo = [(":method", method.into()), (":path", path.into()), (":authority", hosts.join(&b','))];
+    let pseudo = pseudo.into_iter().chain([(":scheme", b"https".to_vec())]);
+    pseudo.map(|(name, value)| (name.to_owned(), value)).chain(lines).collect()
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::decided::{Given, Steps, pseudo_headers};
+use super::decided::{Given, Line, Steps, request_head};
 use crate::cli::{ExplainArgs, parse_header};
 use crate::document::{self, Document};
 use crate::exit::{Exit, Failure};
@@ -42,9 +42,8 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
     Ok(if denied { Exit::No } else { Exit::Good })
 }
 
-/// The request's head as Envoy would hand it to the filter.
-fn headers(args: &ExplainArgs) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let mut headers = pseudo_headers(&args.method, &args.path, &args.host);
+fn headers(args: &ExplainArgs) -> Result<Vec<Line>, Failure> {
+    let mut headers = Vec::new();
     if let Some(path) = &args.token_file {
         let token = input::token(Some(path))?;
         headers.push(("authorization".to_owned(), format!("Bearer {}", *token).into_bytes()));
@@ -67,7 +66,7 @@ fn headers(args: &ExplainArgs) -> Result<Vec<(String, Vec<u8>)>, Failure> {
             headers.push((name, value.trim_ascii().to_vec()));
         }
     }
-    Ok(headers)
+    Ok(request_head(&args.method, &args.path, args.host.as_deref(), headers))
 }
 
 /// What a header will be, without what must not be shown: a query may hold a token, and cookies are credentials.

@@ -8,7 +8,7 @@ use portcullis_engine::{AllowReason, AssumedIdentity, DenyReason, Policy, UnixTi
 use serde_json::Value;
 
 use super::fields::{At, Fields, Findings, list, mapping, parsed, text, text_or_none};
-use crate::command::policy::decided::pseudo_headers;
+use crate::command::policy::decided::request_head;
 use crate::time::parse_moment;
 
 #[cfg(test)]
@@ -113,15 +113,13 @@ fn request(at: At<'_>, findings: &mut Findings) -> Option<Head> {
     let method = fields.read("method", findings, text).unwrap_or("GET");
     let path = fields.required("path", "write the path, with its query if it has one", findings);
     let path = path.and_then(|at| text(at, findings));
-    let host = fields.read("host", findings, text).unwrap_or("localhost");
+    let host = fields.read("host", findings, text);
     let lines = fields.read("headers", findings, |at, findings| mapping(at, findings, header)).unwrap_or_default();
     let remedy = "write an address such as 10.0.0.7 or 2001:db8::1";
     let client = fields.read("ip", findings, |at, findings| parsed(at, findings, remedy, str::parse::<IpAddr>));
     fields.read("body", findings, body);
     fields.finish(findings);
-    let mut headers = pseudo_headers(method, path?, host);
-    headers.extend(lines.into_iter().flatten());
-    Some((headers, client))
+    Some((request_head(method, path?, host, lines.into_iter().flatten().collect()), client))
 }
 
 /// The lines of a header.
