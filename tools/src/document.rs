@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis_engine::config::{Node, PolicyError};
+use portcullis_engine::config::{Node, NodeValue, PolicyError};
 use portcullis_engine::token::Proven;
 use portcullis_engine::{FetchState, Policy, Secret, SecretLookup, Worker};
 
@@ -32,6 +32,17 @@ impl Document {
         let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
         Ok(Self { name, lines: text.lines().map(str::to_owned).collect(), node: parse(&text, is_json) })
+    }
+
+    /// The line of a route.
+    #[must_use]
+    pub fn route_line(&self, index: usize) -> Option<u32> {
+        let NodeValue::Map(members) = &self.node.as_ref().ok()?.value else { return None };
+        let (_, routes) = members.iter().find(|(key, _)| key.name == "routes")?;
+        match &routes.value {
+            NodeValue::Seq(routes) => routes.get(index)?.line,
+            _ => None,
+        }
     }
 
     /// Compiles the policy, with the secrets of this environment.
@@ -141,9 +152,7 @@ fn json_error(error: &serde_json::Error) -> SyntaxError {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_engine::config::NodeValue;
-
-    use super::parse;
+    use super::{NodeValue, parse};
 
     #[test]
     fn json_is_told_from_yaml() {

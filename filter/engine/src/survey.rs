@@ -349,6 +349,15 @@ impl<'p> Survey<'p> {
         decided
     }
 
+    /// Whether other routes decide all of a route's requests: some of them, where it decides none itself.
+    #[must_use]
+    pub fn shadowed_by(&self, view: RouteView<'p>) -> Option<Vec<&'p str>> {
+        let Decided { here, elsewhere } = self.decided(view);
+        let mut others: Vec<&str> = elsewhere.iter().map(|(_, route)| route.name()).collect();
+        others.dedup();
+        here.iter().all(Vec::is_empty).then_some(others)
+    }
+
     /// All kinds of requests that may be decided by another route, or another rule, under the new policy than under the
     /// old: every pair of routes that decides the same requests.
     ///

@@ -105,6 +105,41 @@ fn text_that_is_no_document_is_reported_the_same_way() {
 }
 
 #[test]
+fn a_route_that_others_leave_nothing_is_remarked_on() {
+    let route = |name: &str, path: &str, more: &str| {
+        format!("  - {{name: {name}, match: {{path: \"{path}\"{more}}}, access: authenticated}}\n")
+    };
+    let head = POLICY.replace("    issuer:", "    audiences: [a]\n    issuer:");
+    let head = head.split("  - {name: new").next().unwrap();
+    let any = [route("one", "/a/{x}", ""), route("slash", "/a/{x}/", ""), route("deep", "/a/{x}/{*rest}", "")].concat();
+    let rest = route("rest", "/a/{*rest}", "");
+    let root = route("root", "/a/", "");
+    for (routes, message) in [
+        (
+            format!("{any}{rest}"),
+            Some("never decides anything: more specific routes, such as `deep`, take all its requests"),
+        ),
+        (format!("{any}{rest}").replace("/a/{x}/{*rest}\"", "/a/{x}/{*rest}\", methods: [GET]"), None),
+        (format!("{root}{rest}"), None),
+    ] {
+        let checked = check(&format!("{head}{routes}"), &["--json"]).json();
+        let found: Vec<_> = checked["warnings"].as_array().unwrap().iter().map(|one| &one["message"]).collect();
+        assert_eq!(
+            found
+                .iter()
+                .find(|text| text.as_str().unwrap().starts_with("never decides"))
+                .map(|text| text.as_str().unwrap()),
+            message,
+            "{checked}"
+        );
+        if message.is_some() {
+            let place = &checked["warnings"].as_array().unwrap()[found.len() - 1];
+            assert_eq!((&place["path"], &place["line"]), (&"routes[5]".into(), &22.into()), "{checked}");
+        }
+    }
+}
+
+#[test]
 fn a_secret_that_is_not_here_is_a_warning_and_a_bad_one_an_error() {
     let careful = POLICY.replace("    allowed_algorithms", "    audiences: [portcullis-demo]\n    allowed_algorithms");
     let path = file(&directory("policy_secrets"), "policy.yaml", &careful);

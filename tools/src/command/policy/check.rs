@@ -1,7 +1,7 @@
 //! `portcullis policy check`.
 
-use portcullis_engine::Policy;
 use portcullis_engine::config::PolicyError;
+use portcullis_engine::{Policy, RouteView, Survey};
 use serde_json::json;
 
 use crate::cli::{CheckArgs, CheckFormat};
@@ -21,7 +21,8 @@ pub fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Err(errors) => (None, errors),
     };
     let (warnings, advice) = policy.as_ref().map(|policy| (policy.warnings(), policy.advice())).unwrap_or_default();
-    let mut warnings: Vec<PolicyError> = warnings.iter().chain(advice).cloned().collect();
+    let shadowed = policy.iter().flat_map(|policy| shadowed(policy, &document));
+    let mut warnings: Vec<PolicyError> = warnings.iter().chain(advice).cloned().chain(shadowed).collect();
     warnings.sort_by_key(|warning| warning.line);
     let findings = || {
         let errors = errors.iter().map(|error| (Severity::Error, error));
@@ -50,6 +51,24 @@ pub fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     }
     let good = policy.is_some() && (warnings.is_empty() || !args.deny_warnings);
     Ok(if good { Exit::Good } else { Exit::Invalid })
+}
+
+/// Routes that never decide anything, since others take all that they would.
+fn shadowed(policy: &Policy, document: &Document) -> Vec<PolicyError> {
+    let survey = Survey::new(policy);
+    let warning = |(index, view): (usize, RouteView<'_>)| {
+        let others: Vec<String> = survey.shadowed_by(view)?.iter().map(|other| format!("`{other}`")).collect();
+        Some(PolicyError {
+            path: format!("routes[{index}]"),
+            line: document.route_line(index),
+            message: format!(
+                "never decides anything: more specific routes, such as {}, take all its requests",
+                others.join(" and ")
+            ),
+            remedy: "remove it, or those that were meant to leave it something".to_owned(),
+        })
+    };
+    policy.routes().enumerate().filter_map(warning).collect()
 }
 
 fn summary(
