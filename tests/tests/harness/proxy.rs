@@ -75,8 +75,15 @@ impl Setup {
         self.listener(name, None, Form::Text)
     }
 
+    /// Gives the connection manager of the listener added last these fields of its own; its `http_filters` stand
+    /// behind the filter, if there is one, and before the router.
+    pub fn manager(mut self, manager: &Value) -> Self {
+        self.listeners.last_mut().expect("no listener").manager = Some(manager.clone());
+        self
+    }
+
     fn listener(mut self, name: &str, policy: Option<String>, form: Form) -> Self {
-        self.listeners.push(Listener { name: name.to_owned(), policy, form });
+        self.listeners.push(Listener { name: name.to_owned(), policy, form, manager: None });
         self
     }
 
