@@ -106,7 +106,7 @@ test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, und
 	  $(CARGO) test --locked -p portcullis-engine --lib --target wasm32-unknown-unknown
 
 .PHONY: test-docs
-test-docs: build $(VENV) ## Documentation, configuration and image: paths exist, snippets parse, policies pass, bytes agree
+test-docs: build $(VENV) ## Documentation, configuration and image: commands run, snippets hold, policies pass, bytes agree
 	ENVOY="$(ENVOY)" .venv/bin/python tests/docs_test.py
 	.venv/bin/python tests/image_test.py
 

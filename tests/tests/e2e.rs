@@ -18,6 +18,7 @@ mod metrics;
 mod migration;
 mod robustness;
 mod tokens;
+mod upgrade;
 
 use crate::harness::proxy::Setup;
 use crate::harness::token::SECRET;

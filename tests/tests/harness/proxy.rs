@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -275,6 +275,12 @@ impl Proxy {
         self.write_dynamic();
     }
 
+    /// Puts another module in the place of the one that serves, as `replace_policy` does a policy.
+    pub fn replace_module(&mut self, module: &Path) {
+        self.module = Some(module.to_path_buf());
+        self.write_dynamic();
+    }
+
     fn shape(&self) -> Shape<'_> {
         Shape {
             folder: self.folder.path(),
@@ -310,7 +316,7 @@ impl Proxy {
     }
 
     /// Renames a whole new file over the old one: Envoy sees one or the other.
-    fn move_in(&self, path: &std::path::Path, value: &Value) {
+    fn move_in(&self, path: &Path, value: &Value) {
         let new = path.with_extension("new");
         std::fs::write(&new, value.to_string()).unwrap();
         std::fs::rename(new, path).unwrap();
