@@ -160,9 +160,9 @@ class Reference:
                 return "`true` or `false`"
             case "integer":
                 return f"a whole number from {schema['minimum']} to {schema['maximum']}"
-            case "string" if "pattern" in schema:
+            case "string" if schema.get("pattern") in PATTERNS:
                 return PATTERNS[schema["pattern"]]
-            case "string":
+            case "string" if "pattern" not in schema:
                 return "text"
             case "array":
                 limits = [f"at least {schema['minItems']}"] if schema.get("minItems") else []
