@@ -245,8 +245,10 @@ fn what_the_service_and_the_client_are_sent_is_the_same() {
         table.holds(&format!("{side}: no server"), servers.is_empty(), || format!("{servers:?}"));
         client.send(&spoofed);
         let seen = upstream.take().remove(0);
-        let users = ["x-user-id", "x_user_id"].map(|name| seen.headers.all(name));
-        table.holds(&format!("{side}: on a public path"), users == [Vec::new(), disguised], || format!("{users:?}"));
+        // Whether the first is there before depends on Envoy's version.
+        let [plain, underscored] = ["x-user-id", "x_user_id"].map(|name| seen.headers.all(name));
+        let right = underscored == disguised && (side == "before" || plain.is_empty());
+        table.holds(&format!("{side}: on a public path"), right, || format!("{plain:?} {underscored:?}"));
     }
     table.finish();
 }
