@@ -93,6 +93,13 @@ class Pages(unittest.TestCase):
                 with self.subTest(page=page.name, command=f"make {words}"):
                     self.assertEqual(list(pages.unknown_targets([word for word in words.split() if word != "…"])), [])
 
+    def test_commands_named_exist(self) -> None:
+        for page in PAGES:
+            for command in re.findall(r"`portcullis ([a-z][^`\n]*)`", text_of(page)):
+                with self.subTest(page=page.name, command=f"portcullis {command}"):
+                    words = [word for word in command.split() if word != "…"]
+                    self.assertEqual(list(pages.unknown_words(words)), [])
+
     def test_every_reason_is_explained(self) -> None:
         source = (ROOT / "filter" / "engine" / "src" / "decision.rs").read_text()
         page = (ROOT / "docs" / "audit.md").read_text()
