@@ -106,7 +106,7 @@ test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, und
 	  $(CARGO) test --locked -p portcullis-engine --lib --target wasm32-unknown-unknown
 
 .PHONY: test-docs
-test-docs: build $(VENV) ## Documentation, configuration and image: paths exist, snippets parse, policies pass, bytes agree
+test-docs: build $(VENV) curl ## Documentation, configuration and image: commands run, snippets hold, policies pass, bytes agree
 	ENVOY="$(ENVOY)" .venv/bin/python tests/docs_test.py
 	.venv/bin/python tests/image_test.py
 
@@ -142,7 +142,7 @@ dist/floor.wasm: build
 ##@ Other
 
 .PHONY: setup
-setup: toolchain node openssl $(VENV) $(JOSE) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
+setup: toolchain node openssl curl $(VENV) $(JOSE) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
 
 .PHONY: clean
 clean: ## Remove what was built; what was fetched stays
@@ -174,6 +174,10 @@ node:
 .PHONY: npm
 npm: node
 	@command -v npm >/dev/null 2>&1 || $(call apt,npm,npm is missing: install it beside Node.js)
+
+.PHONY: curl
+curl:
+	@command -v curl >/dev/null 2>&1 || $(call apt,curl,curl is missing: install it with your system's packages)
 
 .PHONY: openssl
 openssl:

@@ -15,8 +15,10 @@ mod jwks;
 mod key_ring;
 mod loading;
 mod metrics;
+mod migration;
 mod robustness;
 mod tokens;
+mod upgrade;
 
 use crate::harness::proxy::Setup;
 use crate::harness::token::SECRET;

@@ -34,6 +34,8 @@ pub struct Listener {
     /// `None` leaves the filter out.
     pub policy: Option<String>,
     pub form: Form,
+    /// Fields of the connection manager in the place of those made here, `http_filters` without the router.
+    pub manager: Option<Value>,
 }
 
 /// What every listener of one Envoy shares.
@@ -124,6 +126,10 @@ impl Shape<'_> {
         if listener.policy.is_some() {
             filters.push(self.filter(listener));
         }
+        let mut other = listener.manager.clone().unwrap_or_else(|| json!({}));
+        if let Some(Value::Array(given)) = other.as_object_mut().unwrap().remove("http_filters") {
+            filters.extend(given);
+        }
         filters.push(json!({"name": "router", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
             "suppress_envoy_headers": true,
@@ -164,6 +170,7 @@ impl Shape<'_> {
         } else {
             manager["normalize_path"] = json!(false);
         }
+        manager.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
         manager
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -76,8 +76,15 @@ impl Setup {
         self.listener(name, None, Form::Text)
     }
 
+    /// Gives the connection manager of the listener added last these fields of its own; its `http_filters` stand
+    /// behind the filter, if there is one, and before the router.
+    pub fn manager(mut self, manager: &Value) -> Self {
+        self.listeners.last_mut().expect("no listener").manager = Some(manager.clone());
+        self
+    }
+
     fn listener(mut self, name: &str, policy: Option<String>, form: Form) -> Self {
-        self.listeners.push(Listener { name: name.to_owned(), policy, form });
+        self.listeners.push(Listener { name: name.to_owned(), policy, form, manager: None });
         self
     }
 
@@ -276,6 +283,12 @@ impl Proxy {
         self.write_dynamic();
     }
 
+    /// Puts another module in the place of the one that serves, as `replace_policy` does a policy.
+    pub fn replace_module(&mut self, module: &Path) {
+        self.module = Some(module.to_path_buf());
+        self.write_dynamic();
+    }
+
     fn shape(&self) -> Shape<'_> {
         Shape {
             folder: self.folder.path(),
@@ -311,7 +324,7 @@ impl Proxy {
     }
 
     /// Renames a whole new file over the old one: Envoy sees one or the other.
-    fn move_in(&self, path: &std::path::Path, value: &Value) {
+    fn move_in(&self, path: &Path, value: &Value) {
         let new = path.with_extension("new");
         std::fs::write(&new, value.to_string()).unwrap();
         std::fs::rename(new, path).unwrap();

@@ -10,7 +10,8 @@ Print the manifest that loads the filter with a policy: an HTTP filter of Envoy,
 EnvoyExtensionPolicy of Envoy Gateway. The policy goes in as it stands, comments included, after it was checked.
 
 The environment variables that the policy names for its secrets are handed to the filter; the manifest holds no secret. \
-Where the module is loaded from somewhere else, its digest pins it: give the file with --wasm.";
+Where the module is loaded from somewhere else, a digest pins it: --wasm FILE for a module from https://, --sha256 for an \
+image, which is compared by its own digest.";
 
 /// Examples of `policy render`.
 pub const EXAMPLES: &str = "\
@@ -18,9 +19,9 @@ Examples:
   For Envoy, with the module beside its configuration:
     portcullis policy render policy.yaml --for envoy --module /etc/envoy/portcullis.wasm
 
-  For Istio's ingress gateway, pinned to a module:
+  For Istio's ingress gateway, pinned to an image:
     portcullis policy render policy.yaml --for istio --namespace istio-system --selector istio=ingressgateway \\
-      --url oci://registry.example.com/portcullis:0.1.0 --wasm portcullis.wasm > wasmplugin.yaml
+      --url oci://registry.example.com/portcullis:0.1.0 --sha256 \"$digest\" > wasmplugin.yaml
 
   For a Gateway of Envoy Gateway:
     portcullis policy render policy.yaml --for envoy-gateway --gateway edge \\
@@ -41,10 +42,10 @@ pub struct RenderArgs {
     /// Where Istio or Envoy Gateway gets the module: `oci://…`, `https://…`, or the bare name of an image.
     #[arg(long, value_name = "URL", required_if_eq_any = [("target", "istio"), ("target", "envoy-gateway")])]
     pub url: Option<String>,
-    /// The module itself, to pin the manifest to its SHA-256 digest.
+    /// The module itself, to pin the manifest to its SHA-256 digest; not for images.
     #[arg(long, value_name = "FILE", conflicts_with = "sha256")]
     pub wasm: Option<PathBuf>,
-    /// The SHA-256 digest to pin the manifest to, in hexadecimal.
+    /// The SHA-256 digest to pin the manifest to, in hexadecimal: of an image, its own, as `make image` prints it.
     #[arg(long, value_name = "HEX", value_parser = parse_sha256)]
     pub sha256: Option<String>,
     /// The name of the filter and of the resource.

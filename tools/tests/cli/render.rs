@@ -60,7 +60,10 @@ fn what_cannot_be_rendered_says_why() {
         (vec![good, "--for", "istio", "--url", "a", "--sha256", "abc"], 2, "64 hexadecimal digits"),
         (vec![good, "--for", "istio", "--url", "a", "--selector", "x"], 2, "NAME=VALUE"),
         (vec![good, "--for", "istio", "--url", "a", "--name", "a\nb: c"], 2, "lower-case letters"),
-        (vec![good, "--for", "istio", "--url", "a", "--wasm", "/nowhere.wasm"], 4, "/nowhere.wasm"),
+        (vec![good, "--for", "istio", "--url", "https://a", "--wasm", "/nowhere.wasm"], 4, "/nowhere.wasm"),
+        (vec![good, "--for", "istio", "--url", "oci://a", "--wasm", good], 2, "by its own digest"),
+        (vec![good, "--for", "istio", "--url", "a", "--wasm", good], 2, "by its own digest"),
+        (vec![good, "--for", "envoy-gateway", "--gateway", "g", "--url", "a", "--wasm", good], 2, "--sha256"),
         (vec!["/nowhere.yaml", "--for", "envoy"], 4, "/nowhere.yaml"),
     ] {
         let outcome = run([&["policy", "render"][..], &arguments].concat());

@@ -25,6 +25,11 @@ mod tests;
 /// The policy is not valid, or something cannot be read.
 pub fn run(args: &RenderArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     input::once([Some(args.file.as_path()), args.wasm.as_deref()])?;
+    // Istio and Envoy Gateway hold an image's own digest against the manifest's, and never load it where they differ.
+    if args.wasm.is_some() && args.url.as_deref().is_some_and(is_image) {
+        return Err(Failure::usage("an image is pinned by its own digest, not by that of the module in it")
+            .remedy("give the one that `make image` prints with --sha256; --wasm is for modules from https://"));
+    }
     let document = Document::read(&args.file)?;
     document.policy(terminal)?;
     let sha256 = match &args.wasm {
@@ -39,9 +44,16 @@ pub fn run(args: &RenderArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
     };
     terminal.write(text.as_bytes())?;
     if args.target != RenderTarget::Envoy && manifest.sha256.is_none() {
-        terminal.note("the module is not pinned; name it with --wasm, so that nobody can put in another");
+        terminal.note(
+            "the module is not pinned; give its digest with --wasm or --sha256, so that nobody can put in another",
+        );
     }
     Ok(Exit::Good)
+}
+
+/// Whether a module is pulled from a registry: what has no other scheme is.
+fn is_image(url: &str) -> bool {
+    !["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme))
 }
 
 /// The environment variables that a policy takes secrets from: those it asks for when it is compiled.
@@ -156,11 +168,7 @@ impl Manifest<'_> {
         self.push_gateway(&mut out, self.args.gateway.as_deref().unwrap_or_default());
         out.push_str(&format!("  wasm:\n    - name: {0}\n      rootID: {0}\n", quoted(&self.args.name)));
         let url = self.url();
-        let (kind, source) = if url.starts_with("https://") || url.starts_with("http://") {
-            ("HTTP", "http")
-        } else {
-            ("Image", "image")
-        };
+        let (kind, source) = if is_image(url) { ("Image", "image") } else { ("HTTP", "http") };
         let url = url.strip_prefix("oci://").unwrap_or(url);
         out.push_str(&format!(
             "      code:\n        type: {kind}\n        {source}:\n          url: {}\n",

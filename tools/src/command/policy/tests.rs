@@ -47,6 +47,41 @@ fn the_schema_describes_every_field_and_allows_no_other() {
     assert!(fields > 50, "only {fields} fields were looked at");
 }
 
+/// What the schema shows as an example or as a default is good where it stands.
+#[test]
+fn the_examples_in_the_schema_are_good() {
+    let schema = schema();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("policy.json", schema.clone()).unwrap();
+    let mut schemas = boon::Schemas::new();
+    let mut shown = 0;
+    each_at(&schema, String::new(), &mut |place, pointer| {
+        // A field may be called `default` too: then its schema is an object with a type or a reference.
+        let is_schema = ["type", "$ref", "enum", "const", "oneOf"].iter().any(|keyword| place.get(keyword).is_some());
+        let examples = place.get("examples").and_then(Value::as_array).into_iter().flatten();
+        for value in examples.chain(place.get("default")).filter(|_| is_schema) {
+            let index = compiler.compile(&format!("policy.json#{pointer}"), &mut schemas).unwrap();
+            let refused = schemas.validate(value, index).err().map(|error| error.to_string());
+            assert_eq!(refused, None, "{pointer}: {value}");
+            shown += 1;
+        }
+    });
+    assert!(shown > 60, "only {shown} examples were looked at");
+}
+
+fn each_at(value: &Value, pointer: String, visit: &mut impl FnMut(&Value, &str)) {
+    visit(value, &pointer);
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| each_at(item, format!("{pointer}/{index}"), visit));
+        }
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| each_at(member, format!("{pointer}/{name}"), visit));
+        }
+        _ => {}
+    }
+}
+
 fn each(value: &Value, visit: &mut impl FnMut(&Value)) {
     visit(value);
     match value {
