@@ -58,6 +58,9 @@ def check(fence: pages.Fence, documents: list, policy: dict | None) -> None:
             check_policy(first if "routes" in first else {**base(), **first})
         case dict() if first.keys() <= properties("provider"):
             check_policy({**base(), "providers": [{**without_keys(base()["providers"][0], first), **first}]})
+        case dict() if first.keys() <= properties("route"):
+            [route] = base()["routes"]
+            check_policy({**base(), "routes": [{**route, **first}]})
         case dict() if first.keys() <= MANAGER | BOOTSTRAP | RESOURCES:
             check_envoy(first)
         case {"cases": _}:

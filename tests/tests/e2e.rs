@@ -17,6 +17,7 @@ mod loading;
 mod metrics;
 mod migration;
 mod robustness;
+mod step_up;
 mod tokens;
 mod upgrade;
 

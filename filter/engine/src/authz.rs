@@ -10,6 +10,8 @@ use crate::path::decode_segment;
 use crate::request::{Action, RequestHead};
 use crate::route::RouteMatch;
 use crate::session::Session;
+use crate::step_up::StepUp;
+use crate::time::UnixTime;
 use crate::token::{ClaimPath, Provider};
 
 /// What a route asks of its caller.
@@ -78,6 +80,12 @@ pub(crate) struct Principal<'p> {
     pub(crate) session: Rc<Session>,
 }
 
+impl Principal<'_> {
+    fn suffices(&self, step_up: &StepUp, now: UnixTime) -> bool {
+        step_up.is_met(self.session.claims(), now, self.provider.verifier.rules.clock_skew)
+    }
+}
+
 /// Who calls, as far as is known.
 #[derive(Clone, Debug)]
 pub(crate) enum Authentication<'p> {
@@ -142,6 +150,7 @@ impl Requirement {
         table: &RoleTable,
         matched: &RouteMatch<'_>,
         head: &RequestHead<'_>,
+        now: UnixTime,
     ) -> Result<Permit, DenyReason> {
         let caller = match authentication {
             Authentication::Anonymous => None,
@@ -158,7 +167,14 @@ impl Requirement {
             return Err(DenyReason::OwnerDenied);
         }
         let holds = |condition: &Condition| condition.holds(caller, matched, head);
-        if matched.route.when.iter().all(holds) { Ok(permit) } else { Err(DenyReason::ConditionDenied) }
+        if !matched.route.when.iter().all(holds) {
+            return Err(DenyReason::ConditionDenied);
+        }
+        // Last: who may not anyway is not asked to authenticate again.
+        if matched.route.step_up.as_ref().is_some_and(|step_up| !caller.suffices(step_up, now)) {
+            return Err(DenyReason::StepUpRequired);
+        }
+        Ok(permit)
     }
 
     /// What the roles of a caller give it, or `None` those of one without a token: the part of a decision that needs no
@@ -209,6 +225,7 @@ impl Requirement {
         table: &RoleTable,
         matched: &RouteMatch<'_>,
         head: &RequestHead<'_>,
+        now: UnixTime,
     ) -> Vec<Finding> {
         let caller = match authentication {
             Authentication::Anonymous => None,
@@ -245,6 +262,11 @@ impl Requirement {
             let word = if holds { "holds" } else { "does not hold" };
             let detail = format!("when {} {word}", condition.describe());
             Finding { against: (!holds).then_some(DenyReason::ConditionDenied), detail }
+        }));
+        findings.extend(matched.route.step_up.as_ref().map(|step_up| {
+            let suffices = caller.suffices(step_up, now);
+            let detail = format!("step-up: {}: {}", step_up.describe(), if suffices { "met" } else { "not met" });
+            Finding { against: (!suffices).then_some(DenyReason::StepUpRequired), detail }
         }));
         findings
     }

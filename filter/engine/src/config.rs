@@ -175,6 +175,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
         requirement,
         ip,
         when,
+        step_up,
         dry_run,
         cors,
         security_headers,
@@ -188,7 +189,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
     } else {
         Rc::clone(shared)
     };
-    Route { name: name.into(), path, methods, hosts, requirement, ip, when, dry_run, response }
+    Route { name: name.into(), path, methods, hosts, requirement, ip, when, step_up, dry_run, response }
 }
 
 fn read_routes(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<Vec<RawRoute>> {

@@ -94,6 +94,8 @@ reasons! {
         OwnerDenied = "owner_denied",
         /// A `when` condition does not hold.
         ConditionDenied = "condition_denied",
+        /// The caller must authenticate more strongly, or anew.
+        StepUpRequired = "step_up_required",
         /// The client's address is not admitted.
         IpDenied = "ip_denied",
         /// A preflight from an origin that is not allowed.
@@ -190,7 +192,8 @@ impl DenyReason {
             | Self::TokenLifetime
             | Self::TokenIssuer
             | Self::TokenAudience
-            | Self::TokenClaims => Event::Authentication,
+            | Self::TokenClaims
+            | Self::StepUpRequired => Event::Authentication,
             Self::RouteNotFound
             | Self::RoleMissing
             | Self::RoleDenied

@@ -26,6 +26,7 @@ mod response;
 mod route;
 mod secret;
 mod session;
+mod step_up;
 mod survey;
 #[cfg(test)]
 mod testing;

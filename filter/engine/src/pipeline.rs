@@ -217,9 +217,12 @@ impl Policy {
         let Some(matched) = &passage.matched else { return Err(DenyReason::RouteNotFound.into()) };
 
         let Route { requirement, .. } = matched.route;
-        let permit = requirement.authorize(&passage.authentication, &self.roles, matched, head);
+        let permit = requirement.authorize(&passage.authentication, &self.roles, matched, head, asked.now);
         trace.step(Step::Authorization, permit.is_ok(), || {
-            explain::authorization(&requirement.examine(&passage.authentication, &self.roles, matched, head), &permit)
+            explain::authorization(
+                &requirement.examine(&passage.authentication, &self.roles, matched, head, asked.now),
+                &permit,
+            )
         });
         Ok(permit?)
     }
@@ -313,7 +316,8 @@ impl Policy {
             ),
             Err(Stop::Deny(reason)) if dry_run => (Decision::DryRunDeny(*reason), go_on(None)),
             Err(Stop::Deny(reason)) => {
-                let denial = Denial { reason: *reason, authenticated };
+                let step_up = route.and_then(|route| route.step_up.as_ref());
+                let denial = Denial { reason: *reason, authenticated, step_up };
                 let reply = match reason.event() {
                     Event::Cors => response.refuse_preflight(denial),
                     _ => response.refuse(denial),

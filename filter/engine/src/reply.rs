@@ -1,7 +1,8 @@
 //! Replies of our own: the only status table.
 
 use crate::decision::DenyReason;
-use crate::text::Header;
+use crate::step_up::StepUp;
+use crate::text::{Header, Text};
 
 /// A response that the filter gives instead of the upstream's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +17,14 @@ pub struct LocalReply {
 
 /// A refusal, and whether the caller had proved who it is by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Denial {
+pub(crate) struct Denial<'r> {
     pub(crate) reason: DenyReason,
     pub(crate) authenticated: bool,
+    /// What the route asks of the caller's authentication.
+    pub(crate) step_up: Option<&'r StepUp>,
 }
 
-impl Denial {
+impl Denial<'_> {
     /// The status of each reason.
     pub(crate) const fn status(self) -> u16 {
         match self.reason {
@@ -41,7 +44,8 @@ impl Denial {
             | DenyReason::TokenLifetime
             | DenyReason::TokenIssuer
             | DenyReason::TokenAudience
-            | DenyReason::TokenClaims => 401,
+            | DenyReason::TokenClaims
+            | DenyReason::StepUpRequired => 401,
             DenyReason::RouteNotFound if self.authenticated => 403,
             DenyReason::RouteNotFound => 401,
             DenyReason::RoleMissing
@@ -58,9 +62,10 @@ impl Denial {
     }
 
     /// `WWW-Authenticate` (RFC 6750 section 3): no `error` where no credentials came, `invalid_token` for a bad one,
-    /// `insufficient_scope` where a good one is not enough.
-    pub(crate) const fn challenge(self) -> Option<&'static str> {
-        match (self.status(), self.reason) {
+    /// `insufficient_scope` where a good one is not enough, and what would be where its caller can make it so.
+    pub(crate) fn challenge(self) -> Option<Text> {
+        let challenge = match (self.status(), self.reason) {
+            (401, DenyReason::StepUpRequired) => return self.step_up.map(|step_up| step_up.challenge().clone()),
             (401, DenyReason::CredentialsMissing | DenyReason::RouteNotFound) => Some(r#"Bearer realm="portcullis""#),
             (401, _) => Some(r#"Bearer realm="portcullis", error="invalid_token""#),
             (
@@ -71,11 +76,12 @@ impl Denial {
                 | DenyReason::ConditionDenied,
             ) => Some(r#"Bearer realm="portcullis", error="insufficient_scope""#),
             _ => None,
-        }
+        };
+        challenge.map(Text::from)
     }
 }
 
-impl Denial {
+impl Denial<'_> {
     /// `Retry-After` in seconds (RFC 9110 section 10.2.3): keys come within moments, or when somebody mends something.
     pub(crate) const fn retry_after(self) -> Option<&'static str> {
         match self.reason {

@@ -68,10 +68,10 @@ impl ResponsePlan {
     }
 
     /// Answers a refusal.
-    pub(crate) fn refuse(&self, denial: Denial) -> LocalReply {
+    pub(crate) fn refuse(&self, denial: Denial<'_>) -> LocalReply {
         let mut reply = self.problem(denial.status());
         if let Some(challenge) = denial.challenge() {
-            reply.headers.push(("www-authenticate".into(), challenge.into()));
+            reply.headers.push(("www-authenticate".into(), challenge));
         }
         if let Some(seconds) = denial.retry_after() {
             reply.headers.push(("retry-after".into(), seconds.into()));
@@ -80,7 +80,7 @@ impl ResponsePlan {
     }
 
     /// Answers a preflight that is not allowed: no `Access-Control-*` at all.
-    pub(crate) fn refuse_preflight(&self, denial: Denial) -> LocalReply {
+    pub(crate) fn refuse_preflight(&self, denial: Denial<'_>) -> LocalReply {
         let mut reply = self.refuse(denial);
         reply.headers.retain(|(name, _)| !name.starts_with("access-control-"));
         reply

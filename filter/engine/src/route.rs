@@ -12,6 +12,7 @@ use crate::hash::FixedMap;
 use crate::ip::IpRule;
 use crate::path::comparable;
 use crate::response::ResponseRules;
+use crate::step_up::StepUp;
 
 /// Most segments a route's path may have; bounds the depth of the search.
 pub(crate) const MAX_SEGMENTS: usize = 64;
@@ -28,6 +29,7 @@ pub(crate) struct Route {
     pub(crate) requirement: Requirement,
     pub(crate) ip: Option<IpRule>,
     pub(crate) when: Vec<Condition>,
+    pub(crate) step_up: Option<StepUp>,
     pub(crate) dry_run: bool,
     pub(crate) response: Rc<ResponseRules>,
 }

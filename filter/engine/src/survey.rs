@@ -260,6 +260,22 @@ impl<'p> RouteView<'p> {
         }
     }
 
+    /// What it asks of its caller's authentication.
+    #[must_use]
+    pub fn step_up(&self) -> Option<String> {
+        self.route.step_up.as_ref().map(crate::step_up::StepUp::describe)
+    }
+
+    /// Whether some authentication suffices here that does not there.
+    #[must_use]
+    pub fn accepts_beyond(&self, other: &Self) -> bool {
+        match (&self.route.step_up, &other.route.step_up) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(own), Some(other)) => own.admits_beyond(other),
+        }
+    }
+
     /// Its conditions.
     #[must_use]
     pub fn conditions(&self) -> Vec<String> {
@@ -284,7 +300,7 @@ impl<'p> RouteView<'p> {
         preset_name(self.route.response.preset)
     }
 
-    /// Whether a caller may, its address and the conditions aside. [`AllowReason::OwnerAllowed`] is for its own only.
+    /// Whether a caller may, its address, its authentication and the conditions aside. [`AllowReason::OwnerAllowed`] is for its own only.
     ///
     /// # Errors
     /// Why it may not.

@@ -59,6 +59,8 @@ impl Expect {
         match (status, reason) {
             (401, "credentials_missing") => deny.response("www-authenticate", BARE),
             (401, "route_not_found") => deny.response("www-authenticate", BARE),
+            // What it asks for is the route's.
+            (401, "step_up_required") => deny.some_response("www-authenticate"),
             (401, _) => deny.response("www-authenticate", INVALID_TOKEN),
             (403, "role_missing" | "role_denied" | "owner_denied" | "condition_denied") => {
                 deny.response("www-authenticate", INSUFFICIENT_SCOPE)

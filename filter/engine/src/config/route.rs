@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::decode::{
-    Fields, Findings, boolean, choice, claim_path, header_name, list, name_of, non_empty, owned, text, wrong_kind,
+    Fields, Findings, boolean, choice, claim_path, duration, header_name, list, name_of, non_empty, owned, text,
+    wrong_kind,
 };
 use super::error::Path;
 use super::node::{Node, NodeValue};
@@ -15,6 +16,7 @@ use crate::ip::{Cidr, CidrError, IpRule};
 use crate::path::{NormalizedPath, comparable};
 use crate::request::{spells, spells_prefix};
 use crate::route::{HostPattern, MAX_SEGMENTS, PathPattern, Segment};
+use crate::step_up::StepUp;
 use crate::upstream::OWN_PREFIX;
 
 /// A route as it was read: what it takes over from the policy is still open.
@@ -29,6 +31,7 @@ pub(crate) struct RawRoute {
     pub(crate) requirement: Requirement,
     pub(crate) ip: Option<IpRule>,
     pub(crate) when: Vec<Condition>,
+    pub(crate) step_up: Option<StepUp>,
     pub(crate) dry_run: bool,
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) security_headers: Option<SecurityHeaders>,
@@ -103,6 +106,7 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
     let roles_node = fields.take("roles");
     let owner_node = fields.take("owner");
     let when_node = fields.take("when");
+    let step_up_node = fields.take("step_up");
     let pattern = matcher.as_ref().map(|matcher| &matcher.path);
     let roles = roles_node.and_then(|node| {
         non_empty(node, &path.field("roles"), findings, "list the roles that may", |node, path, findings| {
@@ -117,7 +121,8 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
             condition(node, path, pattern, stripped, findings)
         })
     });
-    check_companions(path, access, [roles_node, owner_node, when_node], fields.line, findings);
+    let step_up = step_up_node.and_then(|node| step_up(node, &path.field("step_up"), findings));
+    check_companions(path, access, [roles_node, owner_node, when_node, step_up_node], fields.line, findings);
     let ip = fields.read("ip", findings, ip_rule);
     let dry_run = fields.read("mode", findings, mode).unwrap_or(false);
     let cors = fields.read("cors", findings, response::cors);
@@ -134,6 +139,7 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
     };
     let Matching { path: pattern, methods, hosts } = matcher?;
     let when = when.unwrap_or_default();
+    let step_up = if step_up_node.is_some() { Some(step_up?) } else { None };
     Some(RawRoute {
         index: path.position(),
         line,
@@ -144,6 +150,7 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
         requirement,
         ip,
         when,
+        step_up,
         dry_run,
         cors,
         security_headers,
@@ -155,7 +162,7 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
 fn check_companions(
     path: &Path<'_>,
     access: Option<Access>,
-    [roles, owner, when]: [Option<&Node>; 3],
+    [roles, owner, when, step_up]: [Option<&Node>; 4],
     line: Option<u32>,
     findings: &mut Findings,
 ) {
@@ -182,14 +189,56 @@ fn check_companions(
             "set access: role_table, or remove it",
         );
     }
-    if let Some(node) = when.filter(|_| access == Access::Public) {
-        findings.error(
-            &path.field("when"),
-            node.line,
-            "`when` looks at claims, and a public route has none",
-            "set access: authenticated, or remove it",
-        );
+    for (name, node) in [("when", when), ("step_up", step_up)] {
+        if let Some(node) = node.filter(|_| access == Access::Public) {
+            let message = format!("`{name}` looks at claims, and a public route has none");
+            findings.error(&path.field(name), node.line, message, "set access: authenticated, or remove it");
+        }
     }
+}
+
+/// How strongly and how lately a caller must have authenticated.
+fn step_up(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<StepUp> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let words = |node: &Node, path: &Path<'_>, findings: &mut Findings| {
+        non_empty(node, path, findings, "name at least one, or remove the field", challenge_word)
+    };
+    let (acr_node, amr_node) = (fields.take("acr_values"), fields.take("amr"));
+    let acr_values = acr_node.map(|node| words(node, &path.field("acr_values"), findings));
+    let amr = amr_node.map(|node| words(node, &path.field("amr"), findings));
+    let age_node = fields.take("max_age");
+    let max_age = age_node.map(|node| {
+        let age = duration(node, &path.field("max_age"), findings)?;
+        if age == 0 {
+            let remedy = "write how long ago a sign-in may be, such as 15m";
+            findings.error(&path.field("max_age"), node.line, "no time at all", remedy);
+        }
+        Some(age)
+    });
+    let line = fields.line;
+    fields.finish(findings);
+    if [acr_node, amr_node, age_node].iter().all(Option::is_none) {
+        findings.error(path, line, "nothing is asked for", "write acr_values, amr or max_age, or remove it");
+        return None;
+    }
+    // What is not there asks for nothing; what could not be read is an error, and no less of a demand.
+    let (acr_values, amr) = (acr_values.unwrap_or(Some(Vec::new()))?, amr.unwrap_or(Some(Vec::new()))?);
+    let max_age = match max_age {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    Some(StepUp::new(acr_values, amr, max_age))
+}
+
+/// A word of a space-delimited list in a quoted string (RFC 9470 section 3).
+fn challenge_word(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    let word = owned(node, path, findings)?;
+    if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')) {
+        let remedy = "write visible ASCII characters without quotes and backslashes";
+        findings.error(path, node.line, format!("`{word}` is not a value of `acr` or `amr`"), remedy);
+        return None;
+    }
+    Some(word)
 }
 
 struct Matching {

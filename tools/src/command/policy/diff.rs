@@ -100,6 +100,16 @@ impl Effect {
         }
     }
 
+    /// Of a change that lets in some that were not, and keeps out some that were.
+    const fn between(lets_in: bool, keeps_out: bool) -> Self {
+        match (lets_in, keeps_out) {
+            (true, true) => Self::Unclear,
+            (true, false) => Self::Wider,
+            (false, true) => Self::Narrower,
+            (false, false) => Self::Other,
+        }
+    }
+
     const fn wider_if(wider: bool) -> Self {
         if wider { Self::Wider } else { Self::Narrower }
     }
@@ -216,6 +226,7 @@ fn limits_of(view: Option<RouteView<'_>>) -> String {
     let Some(view) = view else { return String::new() };
     let mut limits: Vec<String> = view.addresses().into_iter().collect();
     limits.extend(view.conditions().into_iter().map(|condition| format!("if {condition}")));
+    limits.extend(view.step_up().map(|step_up| format!("if {step_up}")));
     if limits.is_empty() { String::new() } else { format!(" [{}]", limits.join("; ")) }
 }
 
@@ -225,12 +236,7 @@ fn limits(meeting: &Meeting<'_>, old: RouteView<'_>, new: RouteView<'_>) -> Vec<
     let mut changes = Vec::new();
     let rule = |view: RouteView<'_>| view.addresses().unwrap_or_else(|| "from anywhere".to_owned());
     if rule(old) != rule(new) {
-        let effect = match (new.admits_beyond(&old), old.admits_beyond(&new)) {
-            (true, true) => Effect::Unclear,
-            (true, false) => Effect::Wider,
-            (false, true) => Effect::Narrower,
-            (false, false) => Effect::Other,
-        };
+        let effect = Effect::between(new.admits_beyond(&old), old.admits_beyond(&new));
         changes.push(Change::new(effect, format!("{what} is let in {} now, before {}", rule(new), rule(old))));
     }
     let (before, after) = (old.conditions(), new.conditions());
@@ -239,6 +245,11 @@ fn limits(meeting: &Meeting<'_>, old: RouteView<'_>, new: RouteView<'_>) -> Vec<
     }
     for come in after.iter().filter(|condition| !before.contains(condition)) {
         changes.push(Change::new(Effect::Narrower, format!("{what} now asks that {come}")));
+    }
+    if old.step_up() != new.step_up() {
+        let effect = Effect::between(new.accepts_beyond(&old), old.accepts_beyond(&new));
+        let rule = |view: RouteView<'_>| view.step_up().unwrap_or_else(|| "no step-up".to_owned());
+        changes.push(Change::new(effect, format!("{what} asks for {} now, before {}", rule(new), rule(old))));
     }
     match (old.is_dry_run(), new.is_dry_run()) {
         (false, true) => {

@@ -135,6 +135,7 @@ struct Entry {
     /// Conditions on what stands in the cells, and what else is worth a note.
     addresses: Option<String>,
     conditions: Vec<String>,
+    step_up: Option<String>,
     owner: Option<String>,
     dry_run: bool,
     rows: Vec<Row>,
@@ -185,6 +186,7 @@ impl Matrix {
                 "own": entry.owner,
                 "ip": entry.addresses,
                 "when": entry.conditions,
+                "step_up": entry.step_up,
                 "dry_run": entry.dry_run,
             })
         };
@@ -291,6 +293,7 @@ impl Entry {
             access: view.access(),
             addresses: view.addresses(),
             conditions: view.conditions(),
+            step_up: view.step_up(),
             owner: view.owner(),
             dry_run: view.is_dry_run(),
             rows,
@@ -310,8 +313,12 @@ impl Entry {
 
     /// What limits the cells, in a word each.
     fn marks(&self) -> Vec<&'static str> {
-        let marks =
-            [("ip", self.addresses.is_some()), ("when", !self.conditions.is_empty()), ("dry run", self.dry_run)];
+        let marks = [
+            ("ip", self.addresses.is_some()),
+            ("when", !self.conditions.is_empty()),
+            ("step-up", self.step_up.is_some()),
+            ("dry run", self.dry_run),
+        ];
         marks.into_iter().filter(|(_, there)| *there).map(|(mark, _)| mark).collect()
     }
 
@@ -322,6 +329,7 @@ impl Entry {
         notes.extend(self.owner.clone().filter(|_| has_own));
         notes.extend(self.addresses.as_ref().map(|rule| format!("ip: {rule}")));
         notes.extend(self.conditions.iter().map(|condition| format!("when: {condition}")));
+        notes.extend(self.step_up.as_ref().map(|step_up| format!("step-up: {step_up}")));
         if self.dry_run {
             notes.push("dry run: refuses nobody, and records whom it would".to_owned());
         }

@@ -57,6 +57,15 @@ fn every_kind_of_change_is_told_from_both_sides() {
             vec!["~ route `doc` is new: GET PUT /u/{owner}", "~ route `renamed` is gone: GET PUT /u/{owner}"],
         ),
         (
+            routes(&json!({"step_up": {"amr": ["otp"], "max_age": "15m"}}), &none),
+            vec![
+                "- GET PUT /u/{owner} asks for amr has one of [otp], auth_time is at most 900 s ago now, before no step-up",
+            ],
+            vec![
+                "+ GET PUT /u/{owner} asks for no step-up now, before amr has one of [otp], auth_time is at most 900 s ago",
+            ],
+        ),
+        (
             json!({"roles": {"editor": {"read": "any", "write": "any"}, "viewer": {"read": "any", "write": "own"}}}),
             vec![
                 "+ editor may now PUT /u/{owner} (any, not only its own)",

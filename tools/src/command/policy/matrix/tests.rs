@@ -14,7 +14,7 @@ fn matrix(routes: &str) -> Matrix {
 
 const ROUTES: &str = r#"[
     {"name": "docs", "match": {"path": "/docs/{owner}/drafts"}, "access": "role_table",
-     "owner": {"param": "owner", "claim": ["sub"]}, "when": [{"claim": ["plan"], "equals": "<script>"}]},
+     "owner": {"param": "owner", "claim": ["sub"]}, "when": [{"claim": ["plan"], "equals": "<script>"}], "step_up": {"amr": ["otp"]}},
     {"name": "open", "match": {"path": "/docs/{owner}/drafts", "methods": ["GET"]}, "access": "public"}]"#;
 
 #[test]
