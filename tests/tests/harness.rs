@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod bench;
 pub mod bootstrap;
+pub mod browser;
 
 #[cfg(test)]
 mod check;
@@ -20,6 +21,7 @@ pub mod paths;
 pub mod policy;
 pub mod proxy;
 pub mod table;
+pub mod tls;
 pub mod token;
 pub mod tool;
 pub mod upstream;
