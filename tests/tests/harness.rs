@@ -5,6 +5,7 @@ pub mod agreement;
 pub mod audit;
 pub mod bench;
 pub mod bootstrap;
+pub mod browser;
 
 #[cfg(test)]
 mod check;
@@ -21,6 +22,7 @@ pub mod paths;
 pub mod policy;
 pub mod proxy;
 pub mod table;
+pub mod tls;
 pub mod token;
 pub mod tool;
 pub mod upstream;

@@ -49,26 +49,21 @@ pub(crate) struct Subdomains {
     pub(crate) suffix: String,
 }
 
-/// A list of methods or headers, or `*`.
+/// Methods or headers, and whether `*` stands beside them: it does not cover all that can be listed.
 #[derive(Clone, Debug)]
-pub(crate) enum Names {
-    Any,
-    Listed(Vec<String>),
+pub(crate) struct Names {
+    pub(crate) any: bool,
+    pub(crate) listed: Vec<String>,
 }
 
 impl Names {
-    fn contains(&self, name: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Listed(names) => names.iter().any(|listed| listed == name),
-        }
+    fn lists(&self, name: &str) -> bool {
+        self.listed.iter().any(|listed| listed == name)
     }
 
     fn join(&self) -> String {
-        match self {
-            Self::Any => "*".into(),
-            Self::Listed(names) => names.join(", "),
-        }
+        let star = self.any.then_some("*").into_iter();
+        star.chain(self.listed.iter().map(String::as_str)).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -151,7 +146,7 @@ impl CorsPolicy {
             return Err(DenyReason::CorsOrigin);
         }
         // CORS-safelisted methods are always allowed (Fetch, "CORS-safelisted method"): scripts may send them unasked.
-        if !matches!(method, "GET" | "HEAD" | "POST") && !self.methods.contains(method) {
+        if !(matches!(method, "GET" | "HEAD" | "POST") || self.methods.any || self.methods.lists(method)) {
             return Err(DenyReason::CorsMethod);
         }
         let mut any_requested = false;
@@ -166,9 +161,8 @@ impl CorsPolicy {
                 any_requested = true;
                 let name = std::str::from_utf8(name).map_err(|_| DenyReason::CorsHeaders)?.to_ascii_lowercase();
                 // `*` does not cover Authorization (Fetch, "CORS non-wildcard request-header name").
-                let by_wildcard = matches!(self.headers, Names::Any) && name != "authorization";
-                let listed = matches!(&self.headers, Names::Listed(names) if names.contains(&name));
-                if !is_token(&name) || !(by_wildcard || listed) {
+                let by_wildcard = self.headers.any && name != "authorization";
+                if !is_token(&name) || !(by_wildcard || self.headers.lists(&name)) {
                     return Err(DenyReason::CorsHeaders);
                 }
             }

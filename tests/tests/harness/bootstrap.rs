@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::tls::Certificate;
+
 /// How a policy is put into Envoy's configuration.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Form {
@@ -51,6 +53,8 @@ pub struct Shape<'a> {
     pub host_environment: &'a [(String, String)],
     /// What the module may call and be called for; `None` leaves it everything.
     pub capabilities: Option<&'a [String]>,
+    /// What every listener shows its clients; `None` leaves TLS out.
+    pub certificate: Option<&'a Certificate>,
 }
 
 impl Shape<'_> {
@@ -111,13 +115,17 @@ impl Shape<'_> {
     }
 
     fn listener(&self, listener: &Listener) -> Value {
+        let mut chain = json!({"filters": [{
+            "name": "http",
+            "typed_config": self.connection_manager(listener),
+        }]});
+        if let Some(certificate) = self.certificate {
+            chain["transport_socket"] = tls(certificate);
+        }
         json!({
             "name": listener.name,
             "address": socket("127.0.0.1:0".parse().unwrap()),
-            "filter_chains": [{"filters": [{
-                "name": "http",
-                "typed_config": self.connection_manager(listener),
-            }]}],
+            "filter_chains": [chain],
         })
     }
 
@@ -217,6 +225,20 @@ impl Shape<'_> {
         }
         wasm
     }
+}
+
+/// HTTP/2 to clients that speak it, as browsers do.
+fn tls(certificate: &Certificate) -> Value {
+    json!({"name": "tls", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificates": [{
+                "certificate_chain": {"filename": certificate.chain()},
+                "private_key": {"filename": certificate.key()},
+            }],
+        },
+    }})
 }
 
 fn extension_name(listener: &Listener) -> String {

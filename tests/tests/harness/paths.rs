@@ -26,7 +26,21 @@ pub fn node() -> PathBuf {
 #[track_caller]
 pub fn need_node_packages() {
     let place = root().join("tests/node_modules");
-    assert!(place.join("jose").is_dir(), "jose is not in {}: run `make e2e`, which fetches it", place.display());
+    for package in ["jose", "playwright-core"] {
+        let there = place.join(package).is_dir();
+        assert!(there, "{package} is not in {}: run `make e2e`, which fetches it", place.display());
+    }
+}
+
+/// `CHROMIUM`, or the first on the path; `None` when there is none, since not every machine has a browser.
+pub fn browser() -> Option<PathBuf> {
+    if let Some(named) = from_environment("CHROMIUM") {
+        assert!(named.is_file(), "CHROMIUM is {}, and no file", named.display());
+        return Some(named);
+    }
+    let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
+    let names = ["chromium", "google-chrome"];
+    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()))
 }
 
 /// `PORTCULLIS_WASM`, or `dist/portcullis.wasm`.

@@ -13,6 +13,7 @@ use super::agreement::Agreement;
 use super::audit::Audit;
 use super::bootstrap::{Delivery, Form, Listener, Shape};
 use super::client::{Client, Request, Response, fetch};
+use super::tls::Certificate;
 use super::upstream::Upstream;
 use super::{eventually, paths};
 
@@ -30,6 +31,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     host_environment: Vec<(String, String)>,
     denied: Option<String>,
+    certificate: Option<Certificate>,
 }
 
 impl Setup {
@@ -47,6 +49,7 @@ impl Setup {
             environment: Vec::new(),
             host_environment: Vec::new(),
             denied: None,
+            certificate: None,
         }
     }
 
@@ -137,6 +140,12 @@ impl Setup {
     /// Denies the module one capability, such as a call to the host, of all that it uses.
     pub fn deny_capability(mut self, name: &str) -> Self {
         self.denied = Some(name.to_owned());
+        self
+    }
+
+    /// Has every listener speak TLS, which the client of this harness does not.
+    pub fn tls(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
         self
     }
 
@@ -301,6 +310,7 @@ impl Proxy {
             environment: &self.setup.environment,
             host_environment: &self.setup.host_environment,
             capabilities: self.capabilities.as_deref(),
+            certificate: self.setup.certificate.as_ref(),
         }
     }
 

@@ -69,8 +69,10 @@ fn contains_star(names: Option<&[String]>) -> bool {
     names.is_some_and(|names| names.iter().any(|name| name == "*"))
 }
 
-fn names(names: Vec<String>) -> Names {
-    if contains_star(Some(&names)) { Names::Any } else { Names::Listed(names) }
+fn names(mut names: Vec<String>) -> Names {
+    let any = contains_star(Some(&names));
+    names.retain(|name| name != "*");
+    Names { any, listed: names }
 }
 
 pub(crate) fn method(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {

@@ -226,6 +226,34 @@ fn wildcards_allow_all_but_authorization() {
     assert_eq!(verdict.reply().header("access-control-allow-origin"), Some("*"), "never null");
 }
 
+/// Fetch, "CORS non-wildcard request-header name": who wants every header and Authorization must be able to say so.
+#[test]
+fn what_stands_beside_a_wildcard_counts() {
+    let open = json!({
+        "allow_origins": ["*"], "allow_methods": ["PUT", "*"], "allow_headers": ["*", "Authorization", "X-Custom"],
+    });
+    let policy = with_cors(open);
+    for (method, names, message) in [
+        ("PUT", "authorization", "listed beside the wildcard"),
+        ("GET", "AUTHORIZATION,x-any", "in any case, and with what the wildcard covers"),
+        ("PURGE", "x-any", "the wildcard alone"),
+    ] {
+        let verdict = asking(preflight("https://any.test", method), names).decide(&policy);
+        assert_eq!(verdict.outcome(), ("allow", "cors_preflight"), "{message}");
+        assert_eq!(
+            granted(&verdict),
+            [
+                ("access-control-allow-headers", "*, authorization, x-custom"),
+                ("access-control-allow-methods", "*, PUT"),
+                ("access-control-allow-origin", "*"),
+                ("access-control-max-age", "600"),
+                PREFLIGHT_VARY,
+            ],
+            "{message}"
+        );
+    }
+}
+
 #[test]
 fn replies_to_actual_requests_can_be_read_by_their_page() {
     let policy = with_cors(app());
