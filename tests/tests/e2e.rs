@@ -15,6 +15,7 @@ mod jwks;
 mod key_ring;
 mod loading;
 mod metrics;
+mod observability;
 mod robustness;
 mod tokens;
 
