@@ -107,12 +107,13 @@ test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, und
 	  $(CARGO) test --locked -p portcullis-engine --lib --target wasm32-unknown-unknown
 
 .PHONY: test-docs
-test-docs: build $(VENV) curl ## Documentation, configuration and image: commands run, snippets hold, policies pass, bytes agree
+test-docs: build $(VENV) curl promtool ## Documentation, configuration, alerts and image: commands run, snippets hold, policies pass, bytes agree
 	ENVOY="$(ENVOY)" .venv/bin/python tests/docs_test.py
+	.venv/bin/python tests/observability_test.py
 	.venv/bin/python tests/image_test.py
 
 .PHONY: e2e
-e2e: build $(VENV) $(NODE_PACKAGES) openssl chromium ## The module in a real Envoy, and the command line
+e2e: build $(VENV) $(NODE_PACKAGES) openssl chromium promtool ## The module in a real Envoy, and the command line
 	ENVOY="$(ENVOY)" PYTHON="$(CURDIR)/.venv/bin/python" \
 	PORTCULLIS_WASM="$(CURDIR)/dist/portcullis.wasm" PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" \
 	  $(CARGO) test --locked -p portcullis-tests
@@ -143,7 +144,7 @@ dist/floor.wasm: build
 ##@ Other
 
 .PHONY: setup
-setup: toolchain node openssl curl chromium $(VENV) $(NODE_PACKAGES) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
+setup: toolchain node openssl curl chromium promtool $(VENV) $(NODE_PACKAGES) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
 
 .PHONY: clean
 clean: ## Remove what was built; what was fetched stays
@@ -190,6 +191,21 @@ chromium:
 	@if [ -z "$(CHROMIUM)" ] && ! { command -v chromium || command -v google-chrome; } >/dev/null 2>&1 && \
 	    [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  $(call apt,chromium,) || true; fi
+
+# Debian's package would start a Prometheus, so this alone is taken out of it. Where that cannot be done, the tests that
+# evaluate queries are left out, and say so.
+.PHONY: promtool
+promtool:
+	@command -v promtool >/dev/null 2>&1 || [ -x .tools/bin/promtool ] || \
+	if command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1; then \
+	  echo "fetching promtool out of Debian's package prometheus"; \
+	  folder="$$(mktemp -d)" && mkdir -p .tools/bin && cd "$$folder" && \
+	  { apt-get download -q prometheus >/dev/null 2>&1 || \
+	    { [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null 2>&1 && apt-get download -q prometheus >/dev/null 2>&1; }; } && \
+	  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && \
+	  mv usr/bin/promtool "$(CURDIR)/.tools/bin/promtool" || echo "promtool is not to be had" >&2; \
+	  rm -rf "$$folder"; \
+	else echo "promtool is missing: install Prometheus to have the alerts tested" >&2; fi
 
 $(VENV): tests/requirements.txt
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -197,7 +197,7 @@ class Commands(unittest.TestCase):
                 try:
                     if str(page.relative_to(ROOT)) in BESIDE_A_STACK:
                         up = ["make", "--silent", "up"]
-                        subprocess.run(up, cwd=copy, env={**os.environ, **environment}, capture_output=True, check=True)
+                        subprocess.run(up, cwd=copy, env={**os.environ, **pages.UNTOLD, **environment}, capture_output=True, check=True)
                     self.assertEqual(pages.run(found, copy, environment, swap), [])
                 finally:
                     subprocess.run(["make", "--silent", "down"], cwd=copy, capture_output=True)

@@ -49,7 +49,7 @@ def check(fence: pages.Fence, documents: list, policy: dict | None) -> None:
         return
     if isinstance(first, dict) and "apiVersion" in first:
         for document in documents:
-            check_istio(document)
+            check_resource(document)
         return
     if len(documents) != 1:
         raise AssertionError("no rule covers several documents")
@@ -111,7 +111,13 @@ def said(arguments: list[str], stdin: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def check_istio(document: dict) -> None:
+def check_resource(document: dict) -> None:
+    # A whole Envoy bootstrap, or a part to be merged into one, as text.
+    match document:
+        case {"kind": "ConfigMap", "data": {"custom_bootstrap.json": text, **others}} if not others:
+            return check_envoy(yaml.safe_load(text))
+        case {"kind": "EnvoyProxy", "spec": {"bootstrap": {"type": "Merge", "value": text}}}:
+            return check_envoy(yaml.safe_load(text))
     used = set(paths_in({"spec": document["spec"]}, ""))
     unknown = used - ISTIO[document["kind"]]
     assert not unknown, f"{document['kind']}: fields that istio/api has not, or that are to be added here: {unknown}"

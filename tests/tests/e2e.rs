@@ -17,6 +17,7 @@ mod key_ring;
 mod loading;
 mod metrics;
 mod migration;
+mod observability;
 mod robustness;
 mod step_up;
 mod tokens;

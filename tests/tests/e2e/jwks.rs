@@ -24,7 +24,7 @@ fn setup(upstream: &Upstream, server: &KeyServer) -> Setup {
 }
 
 /// The example's policy with remote keys: fetched once, tried again at once, waited for; `changes` to that.
-fn policy(changes: &Value) -> Value {
+pub(super) fn policy(changes: &Value) -> Value {
     let mut jwks = json!({
         "cluster": "jwks",
         "authority": AUTHORITY,
@@ -96,7 +96,7 @@ fn await_successes(proxy: &Proxy) {
 
 /// The same for failures.
 #[track_caller]
-fn await_failures(proxy: &Proxy) {
+pub(super) fn await_failures(proxy: &Proxy) {
     let before = failed(proxy);
     eventually("two failed fetches", || (failed(proxy) >= before + 2.0).then_some(()));
 }

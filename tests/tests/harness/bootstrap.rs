@@ -63,10 +63,7 @@ impl Shape<'_> {
             "admin": {"address": socket("127.0.0.1:0".parse().unwrap())},
             "node": {"id": "test", "cluster": "test"},
             // The filter's counters carry their labels in their names, for Envoy to take out.
-            "stats_config": {"stats_tags": [
-                {"tag_name": "decision", "regex": r"(\.decision\.(\w+))"},
-                {"tag_name": "reason", "regex": r"(\.reason\.(\w+))"},
-            ]},
+            "stats_config": {"stats_tags": stats_tags()},
             "static_resources": {"clusters": [cluster("upstream", self.upstream)]},
         });
         let clusters = config["static_resources"]["clusters"].as_array_mut().unwrap();
@@ -239,6 +236,23 @@ fn tls(certificate: &Certificate) -> Value {
             }],
         },
     }})
+}
+
+/// Those of `envoy/envoy.yaml`, so that what its users see is what is tested.
+fn stats_tags() -> Vec<Value> {
+    let path = super::paths::root().join("envoy/envoy.yaml");
+    let config = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (_, block) = config.split_once("  stats_tags:\n").expect("stats_tags in envoy.yaml");
+    let (block, _) = block.split_once("\n\n").unwrap_or((block, ""));
+    let lines: Vec<_> = block.lines().map(str::trim).collect();
+    let tag = |pair: &[&str]| match pair {
+        [name, regex] => json!({
+            "tag_name": name.strip_prefix("- tag_name: ").expect("a name"),
+            "regex": regex.strip_prefix("regex: '").and_then(|regex| regex.strip_suffix('\'')).expect("a regex"),
+        }),
+        _ => panic!("a tag of envoy.yaml is a name and a regex: {pair:?}"),
+    };
+    lines.chunks(2).map(tag).collect()
 }
 
 fn extension_name(listener: &Listener) -> String {

@@ -232,10 +232,15 @@ impl Proxy {
         fetch(self.admin, &Request::new(method, target))
     }
 
+    /// Envoy's Prometheus page as `envoy/observability/prometheus.yaml` asks for it.
+    pub fn page(&self) -> String {
+        self.admin("GET", "/stats/prometheus?text_readouts=").text()
+    }
+
     /// Envoy's Prometheus page: every sample by its name and labels.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
-        let page = self.admin("GET", "/stats/prometheus").text();
-        page.lines()
+        self.page()
+            .lines()
             .filter(|line| !line.starts_with('#'))
             .filter_map(|line| line.rsplit_once(' '))
             .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
