@@ -59,7 +59,7 @@ impl StepUp {
         if !self.amr.is_empty() {
             parts.push(format!("amr has one of [{}]", self.amr.join(", ")));
         }
-        parts.extend(self.max_age.map(|seconds| format!("auth_time is at most {seconds} s ago")));
+        parts.extend(self.max_age.map(|seconds| format!("auth_time is at most {} ago", duration_text(seconds))));
         parts.join(", ")
     }
 
@@ -72,6 +72,13 @@ impl StepUp {
             || wider(&self.amr, &other.amr)
             || other.max_age.is_some_and(|other| self.max_age.is_none_or(|own| own > other))
     }
+}
+
+/// A duration as policies write it, in the largest unit that fits.
+fn duration_text(seconds: u64) -> String {
+    let units = [("d", 86_400), ("h", 3600), ("m", 60)];
+    let fitting = units.iter().find(|(_, length)| seconds.is_multiple_of(*length));
+    fitting.map_or_else(|| format!("{seconds}s"), |(unit, length)| format!("{}{unit}", seconds / length))
 }
 
 /// `auth_time` (OpenID Connect Core 1.0 section 2): a number of seconds, not further ahead than clocks may differ.

@@ -61,6 +61,15 @@ fn the_challenge_says_what_to_ask_for() {
 }
 
 #[test]
+fn durations_are_in_their_largest_unit() {
+    for (seconds, text) in
+        [(1, "1s"), (59, "59s"), (60, "1m"), (90, "90s"), (900, "15m"), (7200, "2h"), (172_800, "2d")]
+    {
+        assert_eq!(duration_text(seconds), text);
+    }
+}
+
+#[test]
 fn a_rule_is_wider_where_less_suffices() {
     let (mfa, either) = (rule(&["mfa"], &[], None), rule(&["mfa", "phr"], &[], None));
     let (short, long) = (rule(&[], &[], Some(60)), rule(&[], &[], Some(600)));
@@ -114,7 +123,7 @@ fn step_up_comes_last_and_is_asked_for_with_every_request() {
     let reasons: Vec<_> = put(claims("viewer", "sms")).objections(&table).iter().map(|one| one.reason.code()).collect();
     assert_eq!(reasons, ["role_denied", "step_up_required"]);
     let steps = put(claims("editor", "sms")).steps(&table);
-    let words = "step-up: acr is one of [mfa], amr has one of [otp], auth_time is at most 900 s ago: not met";
+    let words = "step-up: acr is one of [mfa], amr has one of [otp], auth_time is at most 15m ago: not met";
     assert!(steps.last().is_some_and(|(_, _, detail)| detail.contains(words)), "{steps:?}");
 }
 

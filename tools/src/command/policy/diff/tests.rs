@@ -59,10 +59,10 @@ fn every_kind_of_change_is_told_from_both_sides() {
         (
             routes(&json!({"step_up": {"amr": ["otp"], "max_age": "15m"}}), &none),
             vec![
-                "- GET PUT /u/{owner} asks for amr has one of [otp], auth_time is at most 900 s ago now, before no step-up",
+                "- GET PUT /u/{owner} asks for amr has one of [otp], auth_time is at most 15m ago now, before no step-up",
             ],
             vec![
-                "+ GET PUT /u/{owner} asks for no step-up now, before amr has one of [otp], auth_time is at most 900 s ago",
+                "+ GET PUT /u/{owner} asks for no step-up now, before amr has one of [otp], auth_time is at most 15m ago",
             ],
         ),
         (
