@@ -32,6 +32,8 @@ pub(crate) struct Request {
     status: Option<u16>,
     /// The response is our own, complete as it was sent.
     replied: bool,
+    /// The head may go on, and so may what follows it.
+    passed: bool,
 }
 
 /// What becomes of a request.
@@ -56,8 +58,16 @@ fn status_of(headers: &Headers<'_>) -> Option<u16> {
 
 impl Http {
     pub(crate) fn new(context: u32, plugin: Option<Rc<Plugin>>) -> Self {
-        let request =
-            Request { context, plugin, response: None, record: None, undecided: None, status: None, replied: false };
+        let request = Request {
+            context,
+            plugin,
+            response: None,
+            record: None,
+            undecided: None,
+            status: None,
+            replied: false,
+            passed: false,
+        };
         Self(Rc::new(RefCell::new(request)))
     }
 }
@@ -122,7 +132,10 @@ impl Request {
 
     fn go_on(&mut self, headers: &Headers<'_>, edits: &[HeaderEdit]) -> Outcome {
         match host::edit_request(headers, edits) {
-            Ok(()) => Outcome::Continue,
+            Ok(()) => {
+                self.passed = true;
+                Outcome::Continue
+            }
             Err(status) => self.fail("cannot edit the request's headers", status),
         }
     }
@@ -171,6 +184,17 @@ impl Outcome {
     }
 }
 
+impl Http {
+    /// What follows a head goes where it went. To Envoy, with `allow_on_headers_stop_iteration`, "go on" in answer to a
+    /// piece of a body or to trailers is "go on" for a head that was held back, too.
+    fn follow(&self) -> Action {
+        match self.0.try_borrow() {
+            Ok(request) if request.passed => Action::Continue,
+            _ => Action::Pause,
+        }
+    }
+}
+
 impl Context for Http {}
 
 impl HttpContext for Http {
@@ -181,6 +205,14 @@ impl HttpContext for Http {
             Err(_) => Outcome::Reply(failure_reply(500)),
         };
         outcome.action()
+    }
+
+    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
+        self.follow()
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.follow()
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {

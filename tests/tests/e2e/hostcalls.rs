@@ -40,7 +40,7 @@ fn the_hot_path_crosses_no_more_often_than_it_must() {
     }
     let log = proxy.log();
     let expected = BTreeMap::from([
-        // Each callback is a crossing; those of bodies and trailers are not there.
+        // Each callback is a crossing; there is no body, and none for the response's.
         ("proxy_on_request_headers", 1),
         ("proxy_on_response_headers", 1),
         ("proxy_on_log", 1),

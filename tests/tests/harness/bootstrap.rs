@@ -48,6 +48,7 @@ pub struct Shape<'a> {
     pub clusters: &'a [(String, SocketAddr)],
     pub delivery: Delivery,
     pub normalize: bool,
+    pub stop_iteration: bool,
     pub request_timeout: Option<&'static str>,
     pub environment: &'a [(String, String)],
     pub host_environment: &'a [(String, String)],
@@ -216,6 +217,9 @@ impl Shape<'_> {
                 },
             },
         });
+        if self.stop_iteration {
+            wasm["config"]["allow_on_headers_stop_iteration"] = json!(true);
+        }
         if let Some(capabilities) = self.capabilities {
             let allowed: serde_json::Map<_, _> = capabilities.iter().map(|name| (name.clone(), json!({}))).collect();
             wasm["config"]["capability_restriction_config"] = json!({"allowed_capabilities": allowed});

@@ -24,6 +24,7 @@ pub struct Setup {
     listeners: Vec<Listener>,
     delivery: Delivery,
     normalize: bool,
+    stop_iteration: bool,
     request_timeout: Option<&'static str>,
     trace: bool,
     concurrency: u32,
@@ -42,6 +43,7 @@ impl Setup {
             listeners: Vec::new(),
             delivery: Delivery::Static,
             normalize: false,
+            stop_iteration: false,
             request_timeout: None,
             trace: false,
             concurrency: 1,
@@ -105,6 +107,12 @@ impl Setup {
     /// Turns Envoy's own path normalisation on.
     pub fn normalize(mut self) -> Self {
         self.normalize = true;
+        self
+    }
+
+    /// Lets bodies reach the module while it holds their heads back (`allow_on_headers_stop_iteration`).
+    pub fn stop_iteration(mut self) -> Self {
+        self.stop_iteration = true;
         self
     }
 
@@ -311,6 +319,7 @@ impl Proxy {
             clusters: &self.setup.clusters,
             delivery: self.setup.delivery,
             normalize: self.setup.normalize,
+            stop_iteration: self.setup.stop_iteration,
             request_timeout: self.setup.request_timeout,
             environment: &self.setup.environment,
             host_environment: &self.setup.host_environment,
