@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for anything that should happen at once: generous, because the machine
 /// may be busy, and harmless, because a wait ends when its event comes.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Asks `probe` until it answers, or fails naming what never came.
 #[track_caller]

@@ -118,7 +118,7 @@ fn months_follow_each_other() {
 /// A token that was good a moment ago, and is remembered, ends with its key.
 #[test]
 fn a_remembered_token_ends_with_its_key() {
-    // Time enough to start a proxy on a busy machine.
+    // Time enough to start a proxy, unless the machine is very busy: then only the end is seen.
     let end = now() + 8;
     let upstream = Upstream::start();
     let keys = [("ends", None, Some(end)), ("next", Some(end), None)];
@@ -127,13 +127,16 @@ fn a_remembered_token_ends_with_its_key() {
     let request = |kid: &str| document(&Token::of("ada", "editor").head("kid", kid).secret(secret(kid)));
     let (ends, next) = (request("ends"), request("next"));
     let first = fetch(address, &ends).status;
-    if now() < end {
+    let in_time = now() < end;
+    if in_time {
         assert_eq!(first, 200);
+        // Once more, which the worker remembers it by.
+        fetch(address, &ends);
     }
     eventually("the key's end", || (fetch(address, &ends).status == 401).then_some(()));
     assert!(now() >= end, "the key ended before its time");
     assert_eq!(fetch(address, &next).status, 200, "its successor begins at the same moment");
-    assert!(proxy.metric("portcullis_token_cache_hit") >= 1.0, "the token was not remembered");
+    assert!(!in_time || proxy.metric("portcullis_token_cache_hit") >= 1.0, "the token was not remembered");
     assert!(proxy.vm_failures().is_empty(), "{:?}", proxy.vm_failures());
 }
 
