@@ -104,6 +104,9 @@ fn a_trap_is_503_never_a_pass_and_heals() {
     });
     let passed = upstream.take().into_iter().filter(|seen| seen.headers.has("x-who")).count();
     table.holds("the service never saw the forged token", passed == 0, || passed.to_string());
+    // Each that trapped has a line, and nothing to write in it.
+    let unrecorded = proxy.log_lines("main").iter().filter(|line| *line == "-").count();
+    table.holds("lines without a record", unrecorded >= 3, || unrecorded.to_string());
     let failed = proxy.metric("envoy_wasm_portcullis_vm_reload_failure");
     table.holds("no machine failed to be made", failed == 0.0, || failed.to_string());
     table.finish();
