@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::open_policy;
+use super::{open_policy, settled};
 use crate::e2e::setup;
 use crate::harness::client::Request;
 use crate::harness::policy;
 use crate::harness::table::Table;
+use crate::harness::token::Token;
 use crate::harness::upstream::{Reply, Upstream};
 use crate::harness::wire::Headers;
 
@@ -95,10 +96,15 @@ fn what_stands_in_for_a_grpc_answer_says_nothing() {
     let proxy = setup(&upstream).policy("open", &open_policy()).policy("main", &policy::example()).start();
     let call = |target: &str| Request::new("POST", target).header("content-type", "application/grpc");
     let unavailable = proxy.client("open").send(&call("/x"));
-    eprintln!("unavailable: {unavailable:?}");
     assert_eq!((unavailable.status, unavailable.headers.all("grpc-status")), (200, vec!["14".to_owned()]));
     assert!(!unavailable.headers.has("grpc-message"), "{unavailable:?}");
     let refused = proxy.client("main").send(&call("/users/ada/documents/7"));
-    eprintln!("refused: {refused:?}");
     assert_eq!((refused.status, refused.headers.all("grpc-status")), (200, vec!["16".to_owned()]), "{refused:?}");
+    let words = refused.headers.all("grpc-message");
+    assert!(words.len() == 1 && words[0].contains(r#""title":"Unauthorized","status":401"#), "{words:?}");
+    assert_eq!(settled(&proxy, "main", 1)[0].text("status"), "401", "the record's");
+    let token = Token::of("bob", "viewer").mint();
+    let forbidden = proxy.client("main").send(&call("/users/ada/documents/7").bearer(&token));
+    assert_eq!(forbidden.headers.all("grpc-status"), ["7"], "{forbidden:?}");
+    assert_eq!(settled(&proxy, "main", 2)[1].text("status"), "403", "the record's");
 }
