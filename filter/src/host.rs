@@ -88,6 +88,10 @@ pub(crate) fn response_headers() -> Result<HeaderMap, Status> {
     HeaderMap::read(MapType::HttpResponseHeaders)
 }
 
+pub(crate) fn response_trailers() -> Result<HeaderMap, Status> {
+    HeaderMap::read(MapType::HttpResponseTrailers)
+}
+
 /// Edits the request's headers, of which `known` were just read.
 pub(crate) fn edit_request(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
     edits.iter().try_for_each(|edit| apply(MapType::HttpRequestHeaders, known, edit))
@@ -96,6 +100,11 @@ pub(crate) fn edit_request(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<
 /// Edits the response's headers, of which `known` were just read.
 pub(crate) fn edit_response(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
     edits.iter().try_for_each(|edit| apply(MapType::HttpResponseHeaders, known, edit))
+}
+
+/// Edits the response's trailers, of which `known` were just read.
+pub(crate) fn edit_trailers(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
+    edits.iter().try_for_each(|edit| apply(MapType::HttpResponseTrailers, known, edit))
 }
 
 fn apply(map: MapType, known: &Headers<'_>, edit: &HeaderEdit) -> Result<(), Status> {

@@ -157,6 +157,13 @@ impl Request {
         }
     }
 
+    fn edit_trailers(&self) -> Result<(), Status> {
+        let Some(plan) = self.response.as_ref().filter(|_| !self.replied) else { return Ok(()) };
+        let map = host::response_trailers()?;
+        let trailers = map.headers()?;
+        host::edit_trailers(&trailers, &plan.trailer_edits(&trailers))
+    }
+
     fn reply(&mut self, reply: LocalReply) -> Outcome {
         self.replied = true;
         self.status = Some(reply.status);
@@ -221,6 +228,18 @@ impl HttpContext for Http {
             Err(_) => Outcome::Reply(failure_reply(500)),
         };
         outcome.action()
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        let edited = self.0.try_borrow().map_or(Err(Status::InternalFailure), |request| request.edit_trailers());
+        match edited {
+            Ok(()) => Action::Continue,
+            Err(status) => {
+                // Too late for another reply. What might tell of the inside stays here, and the host's time-out ends it.
+                log::error!("cannot edit the response's trailers: {status:?}");
+                Action::Pause
+            }
+        }
     }
 
     fn on_log(&mut self) {

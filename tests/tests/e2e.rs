@@ -10,6 +10,7 @@ mod crypto;
 mod dry_run;
 mod errors;
 mod example;
+mod faults;
 mod headers;
 mod hostcalls;
 mod jwks;

@@ -8,6 +8,9 @@ use crate::reply::{Denial, LocalReply, problem_body};
 use crate::request::Headers;
 use crate::text::Header;
 
+/// What a gRPC service says of its own failure beside the status (gRPC over HTTP/2, "Responses"; `google.rpc.Status`).
+const GRPC_WORDS: [&str; 2] = ["grpc-message", "grpc-status-details-bin"];
+
 /// The response side of a route, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseRules {
@@ -48,7 +51,40 @@ impl ResponsePlan {
         if let Some(cors) = &self.rules.cors {
             cors.response_edits(self.origin.as_deref(), upstream, &mut edits);
         }
+        self.hide_grpc_words(upstream, &mut edits);
         edits
+    }
+
+    /// The edits that the trailers of an upstream's response need. Only what tells of the inside goes: security headers and
+    /// CORS mean nothing here.
+    #[must_use]
+    pub fn trailer_edits(&self, upstream: &Headers<'_>) -> Vec<HeaderEdit> {
+        let removals = self.rules.security.iter().filter(|rule| matches!(rule, HeaderRule::Remove(_)));
+        let mut edits: Vec<_> = removals.filter_map(|rule| rule.edit(upstream)).collect();
+        self.hide_grpc_words(upstream, &mut edits);
+        edits
+    }
+
+    /// A gRPC service fails with HTTP status 200 and a status of its own, in headers or in trailers. Its words stay where
+    /// that status blames the caller; a client takes a missing or unknown status for `UNKNOWN`, and so does this.
+    fn hide_grpc_words(&self, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
+        if !self.rules.hide_upstream_5xx {
+            return;
+        }
+        let mut words = upstream.iter().filter(|(name, _)| GRPC_WORDS.contains(name)).peekable();
+        if words.peek().is_none() {
+            return;
+        }
+        let mut statuses =
+            upstream.iter().filter(|(name, _)| *name == "grpc-status").map(|(_, value)| *value).peekable();
+        if statuses.peek().is_some() && statuses.all(grpc_status_blames_the_caller) {
+            return;
+        }
+        for name in GRPC_WORDS {
+            if upstream.iter().any(|(found, _)| *found == name) {
+                edits.push(HeaderEdit::remove(name));
+            }
+        }
     }
 
     /// The reply that stands in for an upstream's response of this status, where such responses are hidden: nothing of
@@ -101,6 +137,12 @@ impl ResponsePlan {
         }
         LocalReply { status, headers, body: problem_body(status, self.request_id.as_deref()) }
     }
+}
+
+/// Whether a gRPC status is none that `google.rpc.Code` maps to a 5xx of HTTP: those are `UNKNOWN` (2),
+/// `DEADLINE_EXCEEDED` (4), `UNIMPLEMENTED` (12), `INTERNAL` (13), `UNAVAILABLE` (14) and `DATA_LOSS` (15).
+fn grpc_status_blames_the_caller(status: &[u8]) -> bool {
+    matches!(status, b"0" | b"1" | b"3" | b"5" | b"6" | b"7" | b"8" | b"9" | b"10" | b"11" | b"16")
 }
 
 /// The reply of a filter that cannot decide, with no policy to say how it should look: 503 where there is no policy, 500

@@ -30,6 +30,7 @@ fn an_upstream_failure_tells_nothing() {
     upstream.on("/long", Reply::new(500).body(TRACE.repeat(20_000)));
     upstream.on("/busy", Reply::new(503).header("retry-after", "7").body(TRACE));
     upstream.on("/encoded", Reply::new(500).header("content-encoding", "gzip").header("etag", "x").body(TRACE));
+    upstream.on("/brotli", Reply::new(502).header("content-encoding", "br").body([0x8b, 0x02, 0x80]).chunked());
     upstream.on("/missing", Reply::new(404).header("content-type", "text/plain").body("no such document"));
     upstream.on("/teapot", Reply::new(418).body(TRACE).chunked());
 
@@ -50,6 +51,8 @@ fn an_upstream_failure_tells_nothing() {
     for path in ["/empty", "/long", "/encoded"] {
         hidden(&mut bench, &Request::get(path), 500);
     }
+    hidden(&mut bench, &Request::get("/brotli"), 502);
+    hidden(&mut bench, &Request::new("HEAD", "/encoded"), 500);
     hidden(&mut bench, &Request::get("/busy"), 503);
     let missing = bench.exchange(&Request::get("/missing")).response;
     bench.holds("a 404 is the service's own answer", missing.text() == "no such document", || missing.text());

@@ -54,6 +54,8 @@ pub struct Shape<'a> {
     pub host_environment: &'a [(String, String)],
     /// What the module may call and be called for; `None` leaves it everything.
     pub capabilities: Option<&'a [String]>,
+    /// Fields of the upstream's cluster beside those made here.
+    pub cluster_fields: &'a Value,
     /// What every listener shows its clients; `None` leaves TLS out.
     pub certificate: Option<&'a Certificate>,
 }
@@ -68,6 +70,9 @@ impl Shape<'_> {
             "static_resources": {"clusters": [cluster("upstream", self.upstream)]},
         });
         let clusters = config["static_resources"]["clusters"].as_array_mut().unwrap();
+        if let Some(fields) = self.cluster_fields.as_object() {
+            clusters[0].as_object_mut().unwrap().extend(fields.clone());
+        }
         clusters.extend(self.clusters.iter().map(|(name, address)| cluster(name, *address)));
         if self.delivery == Delivery::Lds {
             config["dynamic_resources"] = json!({"lds_config": watched(&self.lds_path())});

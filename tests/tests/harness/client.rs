@@ -4,7 +4,7 @@ use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::DEADLINE;
-use super::wire::{Headers, read_body, read_head};
+use super::wire::{Headers, read_body_and_trailers, read_head};
 
 /// A request, built line by line. Nothing is checked, nothing is added but `host` and, for a
 /// body, `content-length`.
@@ -53,7 +53,7 @@ impl Request {
         self
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(self.method.as_bytes());
         bytes.push(b' ');
@@ -81,6 +81,7 @@ pub struct Response {
     pub status: u16,
     pub headers: Headers,
     pub body: Vec<u8>,
+    pub trailers: Headers,
 }
 
 impl Response {
@@ -134,22 +135,33 @@ impl Client {
         self.receive(stream, method)
     }
 
+    /// Waits for the first bytes of an answer, and leaves them.
+    pub fn peek(&self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.as_ref().ok_or(std::io::ErrorKind::NotConnected)?.get_ref().peek(bytes)
+    }
+
     fn receive(&mut self, mut stream: BufReader<TcpStream>, method: &str) -> std::io::Result<Response> {
         let head = read_head(&mut stream)?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
         let status = head.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
         let bodiless = method == "HEAD" || status == 204 || status == 304;
-        let body = if bodiless { Vec::new() } else { read_body(&mut stream, &head.headers)? };
+        let (body, trailers) =
+            if bodiless { Default::default() } else { read_body_and_trailers(&mut stream, &head.headers)? };
         let closed = head.headers.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close"));
         if !closed {
             self.stream = Some(stream);
         }
-        Ok(Response { status, headers: head.headers, body })
+        Ok(Response { status, headers: head.headers, body, trailers })
     }
 
     /// Sends `request` and leaves its answer unread: whoever drops the client then hangs up on it.
     pub fn begin(&mut self, request: &Request) -> std::io::Result<()> {
+        self.begin_with(&request.bytes())
+    }
+
+    /// Connects and sends these bytes, whatever they are.
+    pub fn begin_with(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let mut stream = self.connect()?;
-        stream.get_mut().write_all(&request.bytes())?;
+        stream.get_mut().write_all(bytes)?;
         self.stream = Some(stream);
         Ok(())
     }

@@ -48,6 +48,11 @@ pub fn module() -> PathBuf {
     found("the wasm module", setting("PORTCULLIS_WASM", "dist/portcullis.wasm"))
 }
 
+/// `PORTCULLIS_TRAP_WASM`, or `dist/trap.wasm`: the module with a switch that makes it trap.
+pub fn trap_module() -> PathBuf {
+    found("the module that traps", setting("PORTCULLIS_TRAP_WASM", "dist/trap.wasm"))
+}
+
 /// `PORTCULLIS_BIN`, or `dist/portcullis`.
 pub fn command() -> PathBuf {
     found("the portcullis command", setting("PORTCULLIS_BIN", "dist/portcullis"))
@@ -62,7 +67,7 @@ pub fn fixtures() -> Option<PathBuf> {
 fn found(what: &str, place: Option<PathBuf>) -> PathBuf {
     match place {
         Some(path) if path.exists() => path,
-        Some(path) => panic!("{what} is not at {}: run `make build`", path.display()),
+        Some(path) => panic!("{what} is not at {}: run `make e2e`", path.display()),
         None => panic!("{what} is not there: run `make build`"),
     }
 }

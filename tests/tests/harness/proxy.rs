@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -32,6 +33,9 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     host_environment: Vec<(String, String)>,
     denied: Option<String>,
+    module: Option<PathBuf>,
+    drain_time: Option<&'static str>,
+    cluster_fields: Value,
     certificate: Option<Certificate>,
 }
 
@@ -51,6 +55,9 @@ impl Setup {
             environment: Vec::new(),
             host_environment: Vec::new(),
             denied: None,
+            module: None,
+            drain_time: None,
+            cluster_fields: Value::Null,
             certificate: None,
         }
     }
@@ -151,6 +158,24 @@ impl Setup {
         self
     }
 
+    /// Serves another module than the one under test.
+    pub fn module(mut self, module: PathBuf) -> Self {
+        self.module = Some(module);
+        self
+    }
+
+    /// Has Envoy take this many seconds to drain, and say so in every answer at once.
+    pub fn drain_time(mut self, seconds: &'static str) -> Self {
+        self.drain_time = Some(seconds);
+        self
+    }
+
+    /// Gives the upstream's cluster these fields of its own.
+    pub fn cluster_fields(mut self, fields: &Value) -> Self {
+        self.cluster_fields = fields.clone();
+        self
+    }
+
     /// Has every listener speak TLS, which the client of this harness does not.
     pub fn tls(mut self, certificate: Certificate) -> Self {
         self.certificate = Some(certificate);
@@ -166,7 +191,11 @@ impl Setup {
     /// The same, giving back Envoy's log when it refuses to start.
     pub fn launch(self) -> Result<Proxy, String> {
         let folder = tempfile::tempdir().unwrap();
-        let module = self.listeners.iter().any(|listener| listener.policy.is_some()).then(paths::module);
+        let module = self
+            .listeners
+            .iter()
+            .any(|listener| listener.policy.is_some())
+            .then(|| self.module.clone().unwrap_or_else(paths::module));
         let capabilities = self.denied.as_ref().map(|denied| {
             let mut used = super::module::capabilities();
             used.retain(|name| name != denied);
@@ -285,6 +314,36 @@ impl Proxy {
         stats
     }
 
+    /// Envoy's process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Bytes of memory that Envoy has, as the kernel counts them.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Files and connections that Envoy has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        eventually("Envoy's end", || self.child.as_mut()?.try_wait().unwrap())
+    }
+
+    /// The lines of `listener`'s access log, of which those that are `-` have no record.
+    pub fn log_lines(&self, listener: &str) -> Vec<String> {
+        let log = std::fs::read_to_string(self.shape().access_log(listener)).unwrap_or_default();
+        log.lines().map(str::to_owned).collect()
+    }
+
     /// All that Envoy has logged so far.
     pub fn log(&self) -> String {
         std::fs::read(self.log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
@@ -324,6 +383,7 @@ impl Proxy {
             environment: &self.setup.environment,
             host_environment: &self.setup.host_environment,
             capabilities: self.capabilities.as_deref(),
+            cluster_fields: &self.setup.cluster_fields,
             certificate: self.setup.certificate.as_ref(),
         }
     }
@@ -370,6 +430,9 @@ impl Proxy {
             .stderr(log);
         if self.setup.trace {
             command.args(["--component-log-level", "wasm:trace"]);
+        }
+        if let Some(seconds) = self.setup.drain_time {
+            command.args(["--drain-time-s", seconds, "--drain-strategy", "immediate"]);
         }
         if let Some(seconds) = self.setup.clock {
             super::clock::stop(&mut command, self.folder.path(), seconds);

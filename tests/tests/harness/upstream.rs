@@ -1,9 +1,12 @@
 //! The service behind the proxy: it answers as told and remembers all that reached it.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, ErrorKind, Read as _, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
 
 use super::wire::{Headers, read_body, read_head};
 
@@ -19,6 +22,36 @@ pub struct Seen {
     pub answered: Vec<(String, String)>,
 }
 
+/// What goes wrong with an answer. In its body is after half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Close,
+    CloseInBody,
+    Reset,
+    ResetInBody,
+    /// Nothing comes for as long as the other side waits.
+    Stall,
+    StallInBody,
+}
+
+/// Keeps answers back until it is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut open = self.0.0.lock().unwrap();
+        while !*open {
+            open = self.0.1.wait(open).unwrap();
+        }
+    }
+}
+
 /// How the upstream answers.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -26,11 +59,22 @@ pub struct Reply {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     chunked: bool,
+    trailers: Vec<(String, String)>,
+    fault: Option<Fault>,
+    gate: Option<Gate>,
 }
 
 impl Reply {
     pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), chunked: false }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            chunked: false,
+            trailers: Vec::new(),
+            fault: None,
+            gate: None,
+        }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -49,7 +93,61 @@ impl Reply {
         self
     }
 
+    /// Sends this line after the last chunk.
+    pub fn trailer(mut self, name: &str, value: &str) -> Self {
+        self.trailers.push((name.to_owned(), value.to_owned()));
+        self.chunked()
+    }
+
+    pub fn fails(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    /// Sends nothing before `gate` is open.
+    pub fn behind(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
+        self
+    }
+
+    /// An error ends the connection.
     fn write(&self, stream: &mut TcpStream, head_only: bool) -> std::io::Result<()> {
+        if let Some(gate) = &self.gate {
+            gate.pass();
+        }
+        let Some(fault) = self.fault else { return self.write_whole(stream, head_only) };
+        if matches!(fault, Fault::CloseInBody | Fault::ResetInBody | Fault::StallInBody) {
+            self.write_half(stream)?;
+        }
+        match fault {
+            Fault::Close | Fault::CloseInBody => {}
+            // A connection that does not linger is reset when it is closed (socket(7), SO_LINGER).
+            Fault::Reset | Fault::ResetInBody => set_socket_linger(&*stream, Some(Duration::ZERO))?,
+            Fault::Stall | Fault::StallInBody => _ = stream.read(&mut [0])?,
+        }
+        Err(ErrorKind::ConnectionAborted.into())
+    }
+
+    fn write_half(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        let half = &self.body[..self.body.len() / 2];
+        let announced = self.body.len();
+        self.write_head(stream)?;
+        if self.chunked {
+            stream.write_all(format!("{announced:x}\r\n").as_bytes())?;
+        }
+        stream.write_all(half)
+    }
+
+    fn write_whole(&self, stream: &mut TcpStream, head_only: bool) -> std::io::Result<()> {
+        self.write_head(stream)?;
+        match (head_only, self.chunked) {
+            (true, _) => Ok(()),
+            (false, false) => stream.write_all(&self.body),
+            (false, true) => write_chunks(stream, &self.body, &self.trailers),
+        }
+    }
+
+    fn write_head(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         let mut bytes = format!("HTTP/1.1 {} Reply\r\n", self.status).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
@@ -59,23 +157,22 @@ impl Reply {
         } else {
             bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", self.body.len()).as_bytes());
         }
-        stream.write_all(&bytes)?;
-        match (head_only, self.chunked) {
-            (true, _) => Ok(()),
-            (false, false) => stream.write_all(&self.body),
-            (false, true) => write_chunks(stream, &self.body),
-        }
+        stream.write_all(&bytes)
     }
 }
 
-fn write_chunks(stream: &mut TcpStream, body: &[u8]) -> std::io::Result<()> {
+fn write_chunks(stream: &mut TcpStream, body: &[u8], trailers: &[(String, String)]) -> std::io::Result<()> {
     for chunk in body.chunks(body.len().div_ceil(3).max(1)) {
         stream.write_all(format!("{:x}\r\n", chunk.len()).as_bytes())?;
         stream.write_all(chunk)?;
         stream.write_all(b"\r\n")?;
         stream.flush()?;
     }
-    stream.write_all(b"0\r\n\r\n")
+    stream.write_all(b"0\r\n")?;
+    for (name, value) in trailers {
+        stream.write_all(format!("{name}: {value}\r\n").as_bytes())?;
+    }
+    stream.write_all(b"\r\n")
 }
 
 #[derive(Default)]
@@ -128,7 +225,8 @@ impl Upstream {
 }
 
 fn serve(stream: TcpStream, shared: &Shared) {
-    let Ok(mut writer) = stream.try_clone() else { return };
+    // A head and its body are two writes, of which the second would wait for the other side.
+    let (Ok(()), Ok(mut writer)) = (stream.set_nodelay(true), stream.try_clone()) else { return };
     let mut reader = BufReader::new(stream);
     while let Ok(Some(head)) = read_head(&mut reader) {
         let Ok(body) = read_body(&mut reader, &head.headers) else { return };

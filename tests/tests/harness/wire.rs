@@ -42,13 +42,19 @@ pub fn read_head(stream: &mut impl BufRead) -> io::Result<Option<Head>> {
         return Ok(None);
     }
     let start = String::from_utf8_lossy(trim_line(&line)).into_owned();
+    Ok(Some(Head { start, headers: read_lines(stream)? }))
+}
+
+/// Header lines up to the empty one.
+fn read_lines(stream: &mut impl BufRead) -> io::Result<Headers> {
     let mut headers = Headers::default();
+    let mut line = Vec::new();
     loop {
         line.clear();
         stream.read_until(b'\n', &mut line)?;
         let text = trim_line(&line);
         if text.is_empty() {
-            return Ok(Some(Head { start, headers }));
+            return Ok(headers);
         }
         let colon =
             text.iter().position(|byte| *byte == b':').ok_or_else(|| broken("a header line without a colon"))?;
@@ -59,6 +65,11 @@ pub fn read_head(stream: &mut impl BufRead) -> io::Result<Option<Head>> {
 
 /// Reads the body that `headers` announce; without an announcement, none.
 pub fn read_body(stream: &mut impl BufRead, headers: &Headers) -> io::Result<Vec<u8>> {
+    read_body_and_trailers(stream, headers).map(|(body, _)| body)
+}
+
+/// The same, with the lines that follow the last chunk.
+pub fn read_body_and_trailers(stream: &mut impl BufRead, headers: &Headers) -> io::Result<(Vec<u8>, Headers)> {
     if headers.one("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
         return read_chunks(stream);
     }
@@ -68,23 +79,23 @@ pub fn read_body(stream: &mut impl BufRead, headers: &Headers) -> io::Result<Vec
     };
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    Ok(body)
+    Ok((body, Headers::default()))
 }
 
-fn read_chunks(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
+fn read_chunks(stream: &mut impl BufRead) -> io::Result<(Vec<u8>, Headers)> {
     let mut body = Vec::new();
     loop {
         let mut line = Vec::new();
         stream.read_until(b'\n', &mut line)?;
         let size = String::from_utf8_lossy(trim_line(&line)).into_owned();
         let size = usize::from_str_radix(&size, 16).map_err(|_| broken("a chunk without a size"))?;
+        if size == 0 {
+            return Ok((body, read_lines(stream)?));
+        }
         let mut chunk = vec![0; size];
         stream.read_exact(&mut chunk)?;
         body.extend_from_slice(&chunk);
         stream.read_until(b'\n', &mut Vec::new())?;
-        if size == 0 {
-            return Ok(body);
-        }
     }
 }
 

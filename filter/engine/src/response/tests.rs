@@ -225,3 +225,90 @@ fn failures_of_the_filter_itself_look_like_any_other() {
         assert_eq!(reply.body, body.into_bytes());
     }
 }
+
+/// What is left of these headers or trailers, sorted.
+fn left(edits: &[HeaderEdit], upstream: &[(&str, &str)]) -> Vec<String> {
+    let known: Vec<&str> = upstream.iter().map(|(name, _)| *name).collect();
+    let left = after(edits, upstream).into_iter().filter(|(name, _)| known.contains(&&**name));
+    left.map(|(name, value)| format!("{name}: {value}")).collect()
+}
+
+#[test]
+fn grpc_services_do_not_talk_about_their_own_failures() {
+    const WORDS: [(&str, &str); 2] = [("grpc-message", "db-7.internal is down"), ("grpc-status-details-bin", "CAI")];
+    let hiding = plan(json!({}));
+    let showing = plan(json!({"errors": {"hide_upstream_5xx": false}}));
+    let all = |status: Option<&'static str>| {
+        let mut lines = vec![("content-type", "application/grpc")];
+        lines.extend(status.map(|status| ("grpc-status", status)));
+        lines.extend(WORDS);
+        lines
+    };
+    let codes = [
+        ("0", true),
+        ("1", true),
+        ("2", false),
+        ("3", true),
+        ("4", false),
+        ("5", true),
+        ("6", true),
+        ("7", true),
+        ("8", true),
+        ("9", true),
+        ("10", true),
+        ("11", true),
+        ("12", false),
+        ("13", false),
+        ("14", false),
+        ("15", false),
+        ("16", true),
+        ("17", false),
+        ("013", false),
+        ("", false),
+        ("one", false),
+    ];
+    for (code, kept) in codes {
+        let upstream = all(Some(code));
+        let edited =
+            [("headers", hiding.edits(&headers(&upstream))), ("trailers", hiding.trailer_edits(&headers(&upstream)))];
+        for (place, edits) in edited {
+            let left = left(&edits, &upstream);
+            assert_eq!(
+                left.iter().any(|line| line.starts_with("grpc-message")),
+                kept,
+                "{place}, status {code}: {left:?}"
+            );
+            assert_eq!(left.iter().any(|line| line.starts_with("grpc-status-details")), kept, "{place}, status {code}");
+            assert!(left.contains(&format!("grpc-status: {code}")), "{place}: the status stays: {left:?}");
+        }
+        let shown = left(&showing.trailer_edits(&headers(&upstream)), &upstream);
+        assert_eq!(shown.len(), upstream.len(), "status {code}, asked to be shown: {shown:?}");
+    }
+    let missing = all(None);
+    assert_eq!(
+        left(&hiding.trailer_edits(&headers(&missing)), &missing),
+        ["content-type: application/grpc"],
+        "words without a status are those of an unknown failure"
+    );
+    let two = [("grpc-status", "0"), ("grpc-status", "13"), WORDS[0]];
+    assert_eq!(
+        left(&hiding.trailer_edits(&headers(&two)), &two),
+        ["grpc-status: 0", "grpc-status: 13"],
+        "two statuses, of which one is internal"
+    );
+    assert_eq!(hiding.trailer_edits(&headers(&[("grpc-status", "13")])), [], "nothing to hide is no edit");
+}
+
+#[test]
+fn trailers_lose_what_headers_would() {
+    let upstream = [("server", "leaky/1.0"), ("x-powered-by", "leaky"), ("x-checksum", "1")];
+    for (name, plan) in [("hidden", plan(json!({}))), ("shown", plan(json!({"errors": {"hide_upstream_5xx": false}})))]
+    {
+        let edits = plan.trailer_edits(&headers(&upstream));
+        assert_eq!(
+            edits,
+            [HeaderEdit::remove("server"), HeaderEdit::remove("x-powered-by")],
+            "{name}: those go, and nothing is added"
+        );
+    }
+}
