@@ -13,6 +13,7 @@ mod example;
 mod faults;
 mod headers;
 mod hostcalls;
+mod hostile;
 mod jwks;
 mod key_ring;
 mod loading;

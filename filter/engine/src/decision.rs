@@ -52,6 +52,8 @@ reasons! {
         RequestMalformed = "request_malformed",
         /// The path has no normal form.
         PathMalformed = "path_malformed",
+        /// A server that compares paths carelessly would take it for another route's.
+        PathAmbiguous = "path_ambiguous",
         /// A header that must stand alone stands twice.
         HeaderDuplicate = "header_duplicate",
         /// A token in more than one place.
@@ -176,9 +178,11 @@ impl Decision {
 impl DenyReason {
     pub(crate) const fn event(self) -> Event {
         match self {
-            Self::RequestMalformed | Self::PathMalformed | Self::HeaderDuplicate | Self::TokenMultiple => {
-                Event::Validation
-            }
+            Self::RequestMalformed
+            | Self::PathMalformed
+            | Self::PathAmbiguous
+            | Self::HeaderDuplicate
+            | Self::TokenMultiple => Event::Validation,
             Self::CredentialsMissing
             | Self::TokenMalformed
             | Self::TokenTooLarge

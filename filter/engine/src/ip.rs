@@ -97,7 +97,7 @@ pub fn parse_peer(text: &str) -> Option<IpAddr> {
 }
 
 /// `allow` and `deny` lists: a denied address is refused, and where there is an `allow` list all others are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IpRule {
     pub(crate) allow: Vec<Cidr>,
     pub(crate) deny: Vec<Cidr>,

@@ -161,6 +161,51 @@ pub(crate) fn comparable(segment: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A path of a normal form as careless servers compare it: decoded, without regard to case, without dots and spaces at
+/// the end of a segment, without a slash at its own end. What any of them takes for one path is one here. `None` where
+/// nobody knows what they make of it: a segment of dots and spaces alone may be a dot segment to them, or nothing.
+pub(crate) fn loose_path(path: &str) -> Option<String> {
+    let mut out = String::with_capacity(path.len());
+    for segment in path.strip_suffix('/').unwrap_or(path).split('/').skip(1) {
+        let loose = loose_segment(segment);
+        if loose.is_empty() {
+            return None;
+        }
+        out.push('/');
+        out.push_str(&loose);
+    }
+    Some(out)
+}
+
+/// The same of one segment.
+pub(crate) fn loose_segment(segment: &str) -> String {
+    let decoded = decode_segment(segment);
+    let kept = decoded.trim_end_matches(['.', ' ']);
+    // Whatever a server compares by, lower case or upper case: letters that are one in either are one here.
+    kept.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
+/// What is left of a path of a normal form where a server decodes `?` or `#` and then reads it as one.
+pub(crate) fn cut_at_query(path: &str) -> Option<&str> {
+    let at = path
+        .match_indices('%')
+        .map(|(at, _)| at)
+        .find(|at| path.get(*at..).is_some_and(|escape| escape.starts_with("%3F") || escape.starts_with("%23")))?;
+    path.get(..at)
+}
+
+/// Whether a path is certain to be its own [`loose_path`]: what most paths are, and quickly seen.
+pub(crate) fn is_loose(path: &str) -> bool {
+    let mut previous = 0;
+    for byte in path.bytes() {
+        if byte.is_ascii_uppercase() || byte == b'%' || (byte == b'/' && previous == b'.') {
+            return false;
+        }
+        previous = byte;
+    }
+    !matches!(previous, b'/' | b'.')
+}
+
 /// Decodes the escapes left in a segment of a normal form, for comparison with a claim.
 pub(crate) fn decode_segment(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {

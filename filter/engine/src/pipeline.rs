@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use crate::reply::{Denial, LocalReply};
 use crate::request::{Envelope, Headers, RequestHead};
 use crate::response::ResponsePlan;
-use crate::route::{Route, RouteMatch};
+use crate::route::{Misreading, Route, RouteMatch};
 use crate::session::Session;
 use crate::text::Header;
 use crate::time::UnixTime;
@@ -198,6 +198,11 @@ impl Policy {
         passage.matched = find(head.envelope.method.as_str());
         let matched = passage.matched.as_ref();
         trace.step(Step::Route, matched.is_some(), || explain::route(self, head, matched));
+        // A route on trial lets through what it refuses; not what another server may take for a route that is not.
+        if let Some(misreading) = matched.and_then(|matched| self.evades(head, matched)) {
+            trace.step(Step::Route, false, || explain::misreading(misreading));
+            return Err(DenyReason::PathAmbiguous.into());
+        }
         passage.token = self.sources.extract(head).inspect_err(|reason| {
             trace.step(Step::Authentication, false, || reason.to_string());
         })?;
@@ -224,7 +229,25 @@ impl Policy {
                 &permit,
             )
         });
-        Ok(permit?)
+        let permit = permit?;
+        // Last, so that who may not know the routes does not learn of them.
+        if let Some(misreading) = self.misread(head, matched) {
+            trace.step(Step::Route, false, || explain::misreading(misreading));
+            return Err(DenyReason::PathAmbiguous.into());
+        }
+        Ok(permit)
+    }
+
+    /// What a request to a route on trial may be taken for, where that is not on trial.
+    fn evades<'a>(&'a self, head: &RequestHead<'_>, matched: &RouteMatch<'_>) -> Option<Misreading<'a>> {
+        let on_trial = matched.route.dry_run && !self.dry_run;
+        let enforced =
+            |misreading: &Misreading<'_>| !matches!(misreading, Misreading::Other(Route { dry_run: true, .. }));
+        on_trial.then(|| self.misread(head, matched)).flatten().filter(enforced)
+    }
+
+    fn misread<'a>(&'a self, head: &RequestHead<'_>, matched: &RouteMatch<'_>) -> Option<Misreading<'a>> {
+        self.routes.misread(matched, head.path.as_str(), &head.host, head.envelope.method.as_str())
     }
 
     fn authenticate<'a>(
@@ -305,7 +328,9 @@ impl Policy {
         let route = passage.matched.as_ref().map(|matched| matched.route);
         let rules = route.map_or(&self.response, |route| &route.response);
         let response = ResponsePlan::new(rules.clone(), envelope.origin, envelope.request_id);
-        let dry_run = self.dry_run || route.is_some_and(|route| route.dry_run);
+        let evades =
+            || head.zip(passage.matched.as_ref()).is_some_and(|(head, matched)| self.evades(head, matched).is_some());
+        let dry_run = self.dry_run || route.is_some_and(|route| route.dry_run) && !evades();
         let authenticated = matches!(passage.authentication, Authentication::Authenticated(_));
         let go_on = |permit| RequestAction::Continue(self.upstream_edits(envelope, head, passage, permit));
         let (decision, action) = match outcome {
@@ -362,7 +387,7 @@ impl Policy {
             Authentication::Authenticated(principal) => Some(principal),
             Authentication::Anonymous => None,
         };
-        let mut edits = upstream::strip_identity(envelope, &self.identity_headers);
+        let mut edits = upstream::strip_forged(envelope, &self.identity_headers);
         if let Some(head) = head {
             let stays = |source: &TokenSource| match principal {
                 Some(principal) => !principal.provider.forward,
@@ -391,5 +416,8 @@ pub(crate) fn short_digest(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(hash.get(..12).unwrap_or_default())
 }
 
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod back_ends;
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,7 @@ impl Denial<'_> {
         match self.reason {
             DenyReason::RequestMalformed
             | DenyReason::PathMalformed
+            | DenyReason::PathAmbiguous
             | DenyReason::HeaderDuplicate
             | DenyReason::TokenMultiple => 400,
             DenyReason::CredentialsMissing

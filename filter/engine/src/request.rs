@@ -35,6 +35,7 @@ struct Single<'a> {
     origin: Once<'a>,
     authorization: Once<'a>,
     content_type: Once<'a>,
+    connection: Once<'a>,
     requested_method: Once<'a>,
     request_id: Once<'a>,
 }
@@ -137,6 +138,7 @@ impl<'a> Envelope<'a> {
                 "origin" => &mut single.origin,
                 "authorization" => &mut single.authorization,
                 "content-type" => &mut single.content_type,
+                "connection" => &mut single.connection,
                 "access-control-request-method" => &mut single.requested_method,
                 "x-request-id" => &mut single.request_id,
                 _ => continue,
@@ -203,6 +205,15 @@ impl<'a> RequestHead<'a> {
         };
         let query = query.map(parse_query_text).transpose()?;
         let path = NormalizedPath::parse(raw_path).map_err(|_| DenyReason::PathMalformed)?;
+        // HTTP/2 has room for both, and a server behind may go by the one that no route saw (RFC 9113 section 8.3.1).
+        if let (Some(authority), Some(host)) = (single.authority.one(), single.host.one())
+            && !authority.eq_ignore_ascii_case(host)
+        {
+            return Err(DenyReason::RequestMalformed);
+        }
+        if single.connection == Lookup::Many || single.connection.one().is_some_and(takes_headers_away) {
+            return Err(DenyReason::RequestMalformed);
+        }
         let host = single.authority.one().or(single.host.one()).unwrap_or_default();
         let host = std::str::from_utf8(host).ok().and_then(host_name).ok_or(DenyReason::RequestMalformed)?;
         Ok(Self { envelope, path, query, host })
@@ -277,6 +288,16 @@ fn repeats_credentials(value: &[u8]) -> bool {
     });
     let starts_bare = |element: &&[u8]| element.first().is_some_and(|byte| !byte.is_ascii_whitespace());
     elements.skip(1).filter(starts_bare).any(|element| !is_parameter(element))
+}
+
+/// Whether a `Connection` names headers for the next hop to drop (RFC 9110 section 7.6.1), which may be those that tell
+/// the service of its caller. Envoy sends it on with an upgrade.
+fn takes_headers_away(value: &[u8]) -> bool {
+    const HARMLESS: [&str; 6] = ["", "close", "keep-alive", "upgrade", "te", "http2-settings"];
+    value
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .any(|option| !HARMLESS.iter().any(|harmless| option.eq_ignore_ascii_case(harmless.as_bytes())))
 }
 
 /// `name=value`, with space around the sign or not.

@@ -4,13 +4,16 @@
 //! not fit is as if it were not there, so the search goes back to the next most specific path; that is why the tree is
 //! our own and not a router that knows one value a path. Its cost is that of the path's segments, whatever the number
 //! of routes.
+//!
+//! A second tree has the same routes as a careless server compares them: see [`RouteTable::misread`].
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use crate::authz::{Condition, Requirement};
+use crate::authz::{Condition, Owner, Requirement};
 use crate::hash::FixedMap;
 use crate::ip::IpRule;
-use crate::path::comparable;
+use crate::path::{comparable, cut_at_query, is_loose, loose_path, loose_segment};
 use crate::response::ResponseRules;
 use crate::step_up::StepUp;
 
@@ -108,6 +111,7 @@ impl PathPattern {
 #[derive(Clone, Debug)]
 pub(crate) struct RouteMatch<'a> {
     pub(crate) route: &'a Route,
+    index: usize,
     values: Vec<&'a str>,
 }
 
@@ -131,6 +135,16 @@ impl<'a> RouteMatch<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct RouteTable {
     routes: Vec<Route>,
+    exact: Tree,
+    loose: Tree,
+    /// Where each route ends in the loose tree: routes that only a careful server tells apart end in one place.
+    places: Vec<Place>,
+    /// Whether both trees find the same for a path that is as a careless server sees it.
+    same_trees: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Tree {
     nodes: Vec<TreeNode>,
 }
 
@@ -144,6 +158,18 @@ struct TreeNode {
     rests: Vec<usize>,
 }
 
+/// The end of a route's path in a tree: a node, and whether a `{*name}` begins there.
+type Place = (usize, bool);
+
+/// What a careless server takes a request for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Misreading<'a> {
+    /// Another route's, which asks something else.
+    Other(&'a Route),
+    /// No route's.
+    Unknown,
+}
+
 /// Which request a search is for.
 #[derive(Clone, Copy)]
 struct Query<'a> {
@@ -151,29 +177,23 @@ struct Query<'a> {
     method: &'a str,
 }
 
-impl RouteTable {
-    pub(crate) fn new(routes: Vec<Route>) -> Self {
-        let mut table = Self { routes: Vec::new(), nodes: vec![TreeNode::default()] };
-        for (index, route) in routes.iter().enumerate() {
-            table.insert(index, &route.path);
-        }
-        table.routes = routes;
-        table
+impl Tree {
+    fn new() -> Self {
+        Self { nodes: vec![TreeNode::default()] }
     }
 
-    pub(crate) fn routes(&self) -> &[Route] {
-        &self.routes
-    }
-
-    fn insert(&mut self, route: usize, pattern: &PathPattern) {
+    fn insert(&mut self, route: usize, segments: &[Segment]) -> Place {
         let mut at = 0;
-        for segment in &pattern.segments {
+        for segment in segments {
             let fresh = self.nodes.len();
-            let Some(node) = self.nodes.get_mut(at) else { return };
+            let Some(node) = self.nodes.get_mut(at) else { break };
             at = match segment {
                 Segment::Literal(text) => *node.literals.entry(text.clone()).or_insert(fresh),
                 Segment::Param(_) => *node.param.get_or_insert(fresh),
-                Segment::Rest(_) => return node.rests.push(route),
+                Segment::Rest(_) => {
+                    node.rests.push(route);
+                    return (at, true);
+                }
             };
             if at == fresh {
                 self.nodes.push(TreeNode::default());
@@ -182,31 +202,135 @@ impl RouteTable {
         if let Some(node) = self.nodes.get_mut(at) {
             node.leaves.push(route);
         }
+        (at, false)
+    }
+}
+
+impl RouteTable {
+    pub(crate) fn new(routes: Vec<Route>) -> Self {
+        let (mut exact, mut loose) = (Tree::new(), Tree::new());
+        let mut places = Vec::with_capacity(routes.len());
+        let mut same_trees = true;
+        for (index, route) in routes.iter().enumerate() {
+            exact.insert(index, &route.path.segments);
+            let segments = route.path.loose();
+            same_trees &= segments == route.path.segments || route.path.text == "/";
+            places.push(loose.insert(index, &segments));
+        }
+        Self { routes, exact, loose, places, same_trees }
+    }
+
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
     /// The most specific route for a request.
     pub(crate) fn find<'a>(&'a self, path: &'a str, host: &str, method: &str) -> Option<RouteMatch<'a>> {
         let mut values = Vec::new();
-        let route = self.descend(0, path.strip_prefix('/')?, &mut values, Query { host, method })?;
-        Some(RouteMatch { route, values })
+        let index = self.descend(0, path.strip_prefix('/')?, &mut values, Query { host, method })?;
+        Some(RouteMatch { route: self.routes.get(index)?, index, values })
+    }
+
+    /// What a careless server may take a request for, where that is not what `found` says. Such a server compares
+    /// without case, or drops slashes, dots and spaces at an end, or decodes `?` and `#` and cuts there. Routes whose
+    /// paths differ in that alone are told apart: the policy says both.
+    pub(crate) fn misread<'a>(
+        &'a self,
+        found: &RouteMatch<'_>,
+        path: &str,
+        host: &str,
+        method: &str,
+    ) -> Option<Misreading<'a>> {
+        if self.same_trees && is_loose(path) {
+            return None;
+        }
+        let query = Query { host, method };
+        let whole = self.misread_as(found, path, true, query);
+        whole.or_else(|| {
+            let cut = cut_at_query(path)?;
+            self.misread_as(found, cut, found.route.path.matches(cut, str::eq), query)
+        })
+    }
+
+    /// Which of the routes that `path` may be taken for asks something else. `is_its_own`: the path is one of the route
+    /// found; then less specific ones are none that anybody would take it for.
+    fn misread_as<'a>(
+        &'a self,
+        found: &RouteMatch<'_>,
+        path: &str,
+        is_its_own: bool,
+        query: Query<'_>,
+    ) -> Option<Misreading<'a>> {
+        let Some(path) = loose_path(path) else { return Some(Misreading::Unknown) };
+        let own = self.places.get(found.index);
+        let (mut known, mut other) = (false, None);
+        let _ = self.each_place(&path, &mut |place| {
+            if Some(&place) == own {
+                known = true;
+                return if is_its_own { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            }
+            for route in self.ending_at(place, query) {
+                known = true;
+                if !route.asks_the_same(found.route) {
+                    other = Some(Misreading::Other(route));
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        other.or_else(|| (!known).then_some(Misreading::Unknown))
+    }
+
+    /// Every place of the loose tree that a path has, the most specific one first.
+    fn each_place(&self, path: &str, visit: &mut dyn FnMut(Place) -> ControlFlow<()>) -> ControlFlow<()> {
+        match path.strip_prefix('/') {
+            Some(path) => self.each_place_below(0, path, visit),
+            None => visit((0, false)),
+        }
+    }
+
+    fn each_place_below(
+        &self,
+        at: usize,
+        rest: &str,
+        visit: &mut dyn FnMut(Place) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Some(node) = self.loose.nodes.get(at) else { return ControlFlow::Continue(()) };
+        let (segment, below) = match rest.split_once('/') {
+            Some((segment, below)) => (segment, Some(below)),
+            None => (rest, None),
+        };
+        for next in node.literals.get(segment).copied().into_iter().chain(node.param) {
+            match below {
+                Some(below) => self.each_place_below(next, below, visit)?,
+                None => visit((next, false))?,
+            }
+        }
+        visit((at, true))
+    }
+
+    /// The routes of a place in the loose tree that fit a request.
+    fn ending_at<'a, 'q>(
+        &'a self,
+        (node, rest): Place,
+        query: Query<'q>,
+    ) -> impl Iterator<Item = &'a Route> + use<'a, 'q> {
+        let node = self.loose.nodes.get(node);
+        let ending = node.map(|node| if rest { &node.rests } else { &node.leaves });
+        let routes = ending.into_iter().flatten().filter_map(|index| self.routes.get(*index));
+        routes.filter(move |route| route.fit(query).is_some())
     }
 
     /// Depth is bounded by [`MAX_SEGMENTS`], the number of steps by the number of nodes.
-    fn descend<'a>(
-        &'a self,
-        at: usize,
-        rest: &'a str,
-        values: &mut Vec<&'a str>,
-        query: Query<'_>,
-    ) -> Option<&'a Route> {
-        let node = self.nodes.get(at)?;
+    fn descend<'a>(&self, at: usize, rest: &'a str, values: &mut Vec<&'a str>, query: Query<'_>) -> Option<usize> {
+        let node = self.exact.nodes.get(at)?;
         let (segment, below) = match rest.split_once('/') {
             Some((segment, below)) => (segment, Some(below)),
             None => (rest, None),
         };
         let step = |next: usize, values: &mut Vec<&'a str>| match below {
             Some(below) => self.descend(next, below, values, query),
-            None => self.best_fit(&self.nodes.get(next)?.leaves, query),
+            None => self.best_fit(&self.exact.nodes.get(next)?.leaves, query),
         };
         if let Some(found) = node.literals.get(comparable(segment).as_ref()).and_then(|next| step(*next, values)) {
             return Some(found);
@@ -223,22 +347,21 @@ impl RouteTable {
         Some(found)
     }
 
-    fn best_fit(&self, candidates: &[usize], query: Query<'_>) -> Option<&Route> {
-        let routes = candidates.iter().filter_map(|index| self.routes.get(*index));
-        let fitting = routes.filter_map(|route| Some((route.fit(query)?, route)));
-        fitting.max_by_key(|(fit, _)| *fit).map(|(_, route)| route)
+    fn best_fit(&self, candidates: &[usize], query: Query<'_>) -> Option<usize> {
+        let fitting = candidates.iter().filter_map(|index| Some((self.routes.get(*index)?.fit(query)?, *index)));
+        fitting.max_by_key(|(fit, _)| *fit).map(|(_, index)| index)
     }
 
     /// A path no route has, for a record: the part that is known from the policy, then `*`.
     pub(crate) fn redact(&self, path: &str) -> String {
         let mut out = String::new();
-        let mut node = self.nodes.first();
+        let mut node = self.exact.nodes.first();
         for segment in path.split('/').skip(1) {
             match node.and_then(|node| node.literals.get_key_value(comparable(segment).as_ref())) {
                 Some((literal, next)) => {
                     out.push('/');
                     out.push_str(literal);
-                    node = self.nodes.get(*next);
+                    node = self.exact.nodes.get(*next);
                 }
                 None => {
                     out.push_str("/*");
@@ -251,6 +374,17 @@ impl RouteTable {
 }
 
 impl PathPattern {
+    /// The pattern as a careless server compares it.
+    fn loose(&self) -> Vec<Segment> {
+        let loose = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => Segment::Literal(loose_segment(text)),
+            other => other.clone(),
+        });
+        let mut segments: Vec<Segment> = loose.collect();
+        segments.pop_if(|last| matches!(last, Segment::Literal(text) if text.is_empty()));
+        segments
+    }
+
     /// Whether a path is one of the pattern's; `same` compares a literal with what stands in its place.
     pub(crate) fn matches(&self, path: &str, same: impl Fn(&str, &str) -> bool) -> bool {
         let Some(mut rest) = path.strip_prefix('/') else { return false };
@@ -278,6 +412,21 @@ impl PathPattern {
 }
 
 impl Route {
+    /// Whether two routes ask the same of every request, so that it does not matter which of them a request is. A route
+    /// that looks at the values of its path does not.
+    fn asks_the_same(&self, other: &Self) -> bool {
+        // All fields are named, so that whoever adds one decides here too.
+        let Self { name: _, path: _, methods: _, hosts: _, requirement, ip, when, step_up, dry_run, response } = self;
+        let by_value = matches!(requirement, Requirement::RoleTable(Owner::Param { .. })) || !when.is_empty();
+        !by_value
+            && other.when.is_empty()
+            && *requirement == other.requirement
+            && *ip == other.ip
+            && *step_up == other.step_up
+            && *dry_run == other.dry_run
+            && Rc::ptr_eq(response, &other.response)
+    }
+
     /// How well a route fits a request of its path: by the host first, then by the method. `None` where it does not.
     fn fit(&self, query: Query<'_>) -> Option<(usize, bool)> {
         let by_host = if self.hosts.is_empty() {

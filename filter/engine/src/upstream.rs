@@ -10,12 +10,29 @@ use crate::token::{Place, without_cookie, without_param};
 /// Headers of ours that no client may set.
 pub(crate) const OWN_PREFIX: &str = "x-portcullis-";
 
-/// Removes every spelling of an identity header.
-pub(crate) fn strip_identity(envelope: Envelope<'_>, identity_headers: &[String]) -> Vec<HeaderEdit> {
+/// Headers by which some servers and frameworks take another method or path than the request's: the one that was not
+/// decided on.
+const OVERRIDES: [&str; 10] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-method",
+    "x-forwarded-method",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-override-url",
+    "x-forwarded-uri",
+];
+
+/// Removes every spelling of an identity header, and of those that would make another request of this one.
+pub(crate) fn strip_forged(envelope: Envelope<'_>, identity_headers: &[String]) -> Vec<HeaderEdit> {
     let mut edits: Vec<HeaderEdit> = Vec::with_capacity(8);
     for (name, _) in envelope.headers {
-        let is_identity = spells_prefix(name, OWN_PREFIX) || identity_headers.iter().any(|own| spells(name, own));
-        if is_identity && !edits.iter().any(|edit| edit.name() == *name) {
+        let is_forged = spells_prefix(name, OWN_PREFIX)
+            || identity_headers.iter().any(|own| spells(name, own))
+            || OVERRIDES.iter().any(|own| spells(name, own));
+        if is_forged && !edits.iter().any(|edit| edit.name() == *name) {
             edits.push(HeaderEdit::Remove((*name).to_owned().into()));
         }
     }

@@ -10,12 +10,13 @@ use super::expect::Exchange;
 use super::tool::{Said, portcullis_bytes};
 
 /// What Envoy writes into requests and responses itself, and what belongs to a connection.
-const ENVOYS_OWN: [&str; 13] = [
+const ENVOYS_OWN: [&str; 14] = [
     "connection",
     "content-length",
     "date",
     "host",
     "keep-alive",
+    "proxy-connection",
     "te",
     "transfer-encoding",
     "upgrade",
@@ -84,7 +85,9 @@ impl Agreement {
         let reply: Vec<String> = reply.map(|(name, value)| format!("--response-header={name}: {value}")).collect();
         arguments.extend(reply.iter().map(String::as_str));
         let mut headers = Vec::new();
-        let sent = request.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("x-request-id"));
+        // Envoy takes `Connection` away before the filter is asked.
+        let own = |name: &str| ["x-request-id", "connection"].iter().any(|own| name.eq_ignore_ascii_case(own));
+        let sent = request.headers.iter().filter(|(name, _)| !own(name));
         for (name, value) in sent.chain([&("x-request-id".to_owned(), id.as_bytes().to_vec())]) {
             headers.extend_from_slice(&[name.as_bytes(), b": ", value, b"\n"].concat());
         }

@@ -74,6 +74,36 @@ fn segments_compare_without_needless_escapes() {
 }
 
 #[test]
+fn paths_compare_as_carelessly_as_any_server_does() {
+    for (path, expected, message) in [
+        ("/admin/x", Some("/admin/x"), "plain"),
+        ("/ADMIN/x", Some("/admin/x"), "case"),
+        ("/admin/", Some("/admin"), "a slash at the end"),
+        ("/admin./x", Some("/admin/x"), "a dot at the end of a segment"),
+        ("/admin.%20./x", Some("/admin/x"), "dots and spaces"),
+        ("/a.b/.c", Some("/a.b/.c"), "dots elsewhere"),
+        ("/a%20b", Some("/a b"), "an escape"),
+        ("/%C3%84%C3%B6", Some("/äö"), "letters beyond ASCII"),
+        ("/%E2%84%AAey%C5%BF", Some("/keys"), "letters whose other case is ASCII"),
+        ("/stra%C3%9Fe%E1%BA%9E", Some("/strassess"), "a letter whose other case is two, or none"),
+        ("/", Some(""), "the root"),
+        ("/a/%20/b", None, "a segment of a space"),
+        ("/a/..%20/b", None, "a dot segment to who trims first"),
+        ("/...", None, "dots alone"),
+    ] {
+        assert_eq!(loose_path(path).as_deref(), expected, "{message}: {path}");
+        if is_loose(path) {
+            assert_eq!(expected, Some(path), "{message}: {path} is said to be so already");
+        }
+    }
+    for (path, expected) in
+        [("/a%3Fb%23", Some("/a")), ("/a/%23", Some("/a/")), ("/%25%3F", Some("/%25")), ("/a%20", None)]
+    {
+        assert_eq!(cut_at_query(path), expected, "{path}");
+    }
+}
+
+#[test]
 fn segments_are_decoded_for_comparison() {
     for (segment, expected) in
         [("plain", "plain"), ("a%20b", "a b"), ("%C3%A9", "é"), ("a%40b", "a@b"), ("%2540", "%40")]
@@ -94,6 +124,13 @@ mod properties {
             if let Some(once) = normal(&raw) {
                 prop_assert_eq!(normal(&once), Some(once.clone()));
                 prop_assert!(!once.contains("//") && !once.split('/').any(|segment| segment == "." || segment == ".."));
+            }
+        }
+
+        #[test]
+        fn what_is_quickly_seen_to_be_loose_is(path in "/[a-cA./%2eE0F]{0,16}") {
+            if let Some(path) = normal(&path).filter(|path| is_loose(path)) {
+                prop_assert_eq!(loose_path(&path), Some(path.clone()));
             }
         }
 

@@ -11,7 +11,7 @@ use crate::decision::DenyReason;
 use crate::ip::IpRule;
 use crate::policy::Policy;
 use crate::request::{Envelope, Headers, RequestHead};
-use crate::route::{HostPattern, Route, RouteMatch};
+use crate::route::{HostPattern, Misreading, Route, RouteMatch};
 use crate::text::Header;
 use crate::worker::Worker;
 
@@ -91,6 +91,10 @@ impl Policy {
         let mut object = |step, reason, detail| objections.push(Objection { step, reason, detail });
         let asked = Asked { facts, now: facts.now(), client: OnceCell::new() };
         let matched = find(head.envelope.method.as_str());
+        let evades = matched.as_ref().and_then(|matched| self.evades(&head, matched));
+        if let Some(misread) = evades {
+            object(Step::Route, DenyReason::PathAmbiguous, misreading(misread));
+        }
         let token = self.sources.extract(&head);
         if let Err(reason) = token {
             object(Step::Authentication, reason, reason.to_string());
@@ -128,6 +132,10 @@ impl Policy {
                 }
             }
             Some(_) => {}
+        }
+        let misread = matched.as_ref().and_then(|matched| self.misread(&head, matched));
+        if let Some(misread) = misread.filter(|_| evades.is_none()) {
+            object(Step::Route, DenyReason::PathAmbiguous, misreading(misread));
         }
         objections
     }
@@ -222,6 +230,14 @@ pub(super) fn route(policy: &Policy, head: &RequestHead<'_>, matched: Option<&Ro
         (_, true) => found,
         (_, false) => format!("{found}; {}", named.join(", ")),
     }
+}
+
+pub(super) fn misreading(misreading: Misreading<'_>) -> String {
+    let taken_for = match misreading {
+        Misreading::Other(route) => format!("`{}` ({}), which asks something else", route.name, route.path.text),
+        Misreading::Unknown => "a path of no route".to_owned(),
+    };
+    format!("a server that compares without case, or drops a `/`, `.` or space at an end, takes it for {taken_for}")
 }
 
 pub(super) fn preflight(head: &RequestHead<'_>, requested: &str, answer: &Result<Vec<Header>, DenyReason>) -> String {

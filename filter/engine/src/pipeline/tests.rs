@@ -515,6 +515,47 @@ fn a_dry_run_refuses_nothing_and_says_what_it_would() {
     assert_eq!(Request::get("/me").role("viewer").decide(&whole).outcome(), ("allow", "authenticated"));
 }
 
+/// A service that compares paths without case must not be let do what another route would have refused.
+#[test]
+fn a_path_that_may_be_another_routes_is_refused() {
+    let routes = |rest: Value| {
+        json!([
+            {"name": "admin", "match": {"path": "/admin/{*rest}"}, "access": "roles", "roles": ["admin"]},
+            {"name": "trial", "match": {"path": "/trial/{*rest}"}, "access": "authenticated", "mode": "dry_run"},
+            amended(json!({"name": "rest", "match": {"path": "/{*rest}"}, "access": "public"}), rest),
+        ])
+    };
+    let open = policy(&with_routes(routes(json!({}))));
+    let closed = policy(&with_routes(routes(json!({"access": "authenticated"}))));
+    let trial = policy(&with_routes(routes(json!({"access": "authenticated", "mode": "dry_run"}))));
+    let dry = policy(&amended(with_routes(routes(json!({}))), json!({"mode": "dry_run"})));
+    let admin = Request::get("/ADMIN/x");
+    for (policy, request, outcome, message) in [
+        (&open, admin.clone(), ("deny", "path_ambiguous"), "nobody in particular"),
+        (&open, admin.clone().role("admin"), ("deny", "path_ambiguous"), "not even those who may"),
+        (&open, Request::get("/admin/X").role("admin"), ("allow", "role_allowed"), "the route's own case"),
+        (&open, Request::get("/Else"), ("allow", "public"), "another path"),
+        (&open, Request::get("/Trial/x"), ("deny", "path_ambiguous"), "a route on trial"),
+        (&closed, admin.clone(), ("deny", "credentials_missing"), "who may not is told no more"),
+        (&closed, admin.clone().role("viewer"), ("deny", "path_ambiguous"), "who may"),
+        (&trial, admin.clone(), ("deny", "path_ambiguous"), "a trial is none for other routes"),
+        (&trial, admin.clone().role("viewer"), ("deny", "path_ambiguous"), "nor for those who may"),
+        (&trial, Request::get("/Trial/x"), ("dry_run_deny", "credentials_missing"), "between two on trial"),
+        (&trial, Request::get("/Trial/x").role("viewer"), ("allow", "authenticated"), "which ask the same"),
+        (&trial, Request::get("/else"), ("dry_run_deny", "credentials_missing"), "on trial"),
+        (&dry, admin.clone(), ("dry_run_deny", "path_ambiguous"), "all on trial"),
+    ] {
+        assert_eq!(request.decide(policy).outcome(), outcome, "{message}");
+        request.objections(policy);
+    }
+    let verdict = admin.decide(&open);
+    assert_eq!((verdict.status(), verdict.route.as_deref()), (Some(400), Some("rest")));
+    assert_eq!(verdict.recorded("event"), Some("validation".into()));
+    let (step, passed, detail) = admin.steps(&open).pop().unwrap();
+    assert_eq!((step, passed), (Step::Route, false));
+    assert!(detail.contains("`admin` (/admin/{*rest})"), "{detail}");
+}
+
 #[test]
 fn one_route_can_be_dry() {
     let policy = policy(&with_routes(json!([

@@ -170,6 +170,46 @@ fn hosts_are_compared_without_port_case_and_final_dot() {
         let found = parsed.as_ref().map(|head| head.host.as_ref()).map_err(|reason| *reason);
         assert_eq!(found, host.ok_or(DenyReason::RequestMalformed), "{authority}");
     }
-    let all = headers(&[(":method", "GET"), (":path", "/"), ("host", "a.test"), (":authority", "b.test")]);
-    assert_eq!(RequestHead::parse(Envelope::scan(&all)).unwrap().host, "b.test", "the authority before the header");
+}
+
+#[test]
+fn a_request_is_for_one_host() {
+    for (authority, host, expected) in [
+        ("a.test", "a.test", Ok("a.test")),
+        ("A.test", "a.Test", Ok("a.test")),
+        ("a.test", "b.test", Err(DenyReason::RequestMalformed)),
+        ("a.test", "a.test:8443", Err(DenyReason::RequestMalformed)),
+        ("a.test", "a.test.", Err(DenyReason::RequestMalformed)),
+        ("a.test", "", Err(DenyReason::RequestMalformed)),
+        ("", "b.test", Err(DenyReason::RequestMalformed)),
+        ("a.test", "a.test,b.test", Err(DenyReason::HeaderDuplicate)),
+    ] {
+        let all = headers(&[(":method", "GET"), (":path", "/"), ("host", host), (":authority", authority)]);
+        let parsed = RequestHead::parse(Envelope::scan(&all));
+        let found = parsed.as_ref().map(|head| head.host.as_ref()).map_err(|reason| *reason);
+        assert_eq!(found, expected, "`{authority}` and `{host}`");
+    }
+}
+
+#[test]
+fn no_header_is_taken_away_on_the_way() {
+    for (values, refused) in [
+        (vec!["keep-alive"], false),
+        (vec!["Upgrade"], false),
+        (vec!["keep-alive, Upgrade"], false),
+        (vec!["TE"], false),
+        (vec!["Upgrade,HTTP2-Settings"], false),
+        (vec![""], false),
+        (vec!["x-user-id"], true),
+        (vec!["upgrade, X-User-Id"], true),
+        (vec!["upgrade,\tx-user-id"], true),
+        (vec!["close,authorization"], true),
+        (vec!["close", "upgrade"], true),
+    ] {
+        let mut pairs = vec![(":method", "GET"), (":path", "/")];
+        pairs.extend(values.iter().map(|value| ("connection", *value)));
+        let all = headers(&pairs);
+        let expected = refused.then_some(DenyReason::RequestMalformed);
+        assert_eq!(RequestHead::parse(Envelope::scan(&all)).err(), expected, "{values:?}");
+    }
 }

@@ -184,6 +184,90 @@ fn an_escape_of_what_needs_none_is_no_way_around_a_literal() {
     assert_eq!(table.find("/c:d/a%40b", "", "GET").unwrap().param("x"), Some("a%40b"), "values stay as they are");
 }
 
+/// Routes whose names say what they ask: `a…` one thing, `b…` another.
+fn guarded(routes: &[(&str, &str)]) -> RouteTable {
+    let routes = routes.iter().map(|(name, path)| match name.chars().next() {
+        Some('p') => json!({"name": name, "match": {"path": path}, "access": "public"}),
+        Some('t') => json!({"name": name, "match": {"path": path}, "access": "role_table"}),
+        Some('o') => {
+            let owner = json!({"param": "id", "claim": ["sub"]});
+            json!({"name": name, "match": {"path": path}, "access": "role_table", "owner": owner})
+        }
+        _ => json!({"name": name, "match": {"path": path}, "access": "roles", "roles": ["admin"]}),
+    });
+    policy(&with_routes(routes.collect())).routes
+}
+
+#[test]
+fn a_path_that_a_careless_server_takes_for_another_routes_is_told() {
+    let site = [("admin", "/admin/{*rest}"), ("keys", "/keys"), ("p-health", "/healthz"), ("public", "/{*rest}")];
+    let mixed = [("admin", "/Admin/x"), ("p-other", "/admin/x"), ("public", "/{*rest}")];
+    let slash = [("t-docs", "/docs/"), ("public", "/{*rest}")];
+    let names =
+        [("all", "/items/all"), ("o-item", "/items/{id}"), ("o-copy", "/copies/{id}/{n}"), ("o-rest", "/{n}/{id}")];
+    let between = [("p-x", "/admin/x"), ("admin", "/admin/{*rest}"), ("public", "/{*rest}")];
+    let cut = [("p-docs", "/docs/"), ("p-any", "/{a}/{*rest}"), ("t-rest", "/{*rest}")];
+    let odd = [("question", "/wiki/{title}"), ("public", "/{*rest}")];
+    for (routes, path, expected, message) in [
+        (site.as_slice(), "/admin/x", None, "as it is written"),
+        (&site, "/other/x", None, "another"),
+        (&site, "/Other/X", None, "another, with capitals"),
+        (&site, "/ADMIN/x", Some("admin"), "case"),
+        (&site, "/aDmin/X/y", Some("admin"), "case of one letter"),
+        (&site, "/admin/X", None, "case below the route's own"),
+        (&site, "/admin./x", Some("admin"), "a dot at an end"),
+        (&site, "/admin%20/x", Some("admin"), "a space at an end"),
+        (&site, "/%C3%84dmin/x", None, "another letter"),
+        (&site, "/%E2%84%AAeys", Some("keys"), "a letter whose lower case is ASCII"),
+        (&site, "/key%C5%BF", Some("keys"), "a letter whose upper case is ASCII"),
+        (&site, "/keys/", Some("keys"), "a slash at the end"),
+        (&site, "/keys%3Fx", Some("keys"), "an escaped question mark"),
+        (&site, "/keys/%23/x", Some("keys"), "an escaped number sign"),
+        (&site, "/KEYS.%3F", Some("keys"), "several at once"),
+        (&site, "/x/..%20/admin/x", Some("-"), "what may be a dot segment"),
+        (&site, "/HEALTHZ", None, "a route that asks the same"),
+        (&site, "/healthz/", None, "a route that asks the same"),
+        (&site, "/admin", None, "no more than the policy says itself"),
+        (&mixed, "/Admin/x", None, "the policy tells them apart"),
+        (&mixed, "/admin/x", None, "the policy tells them apart"),
+        (&mixed, "/ADMIN/x", Some("admin"), "neither of both"),
+        (&slash, "/docs/", None, "as it is written"),
+        (&slash, "/docs", Some("t-docs"), "the slash left out"),
+        (&slash, "/Docs", Some("t-docs"), "and case"),
+        (&names, "/items/all", None, "as it is written"),
+        (&names, "/items/ALL", Some("all"), "a value that is another route's word"),
+        (&names, "/items/Ada", None, "a value with a capital"),
+        (&names, "/Copies/1", None, "no other route"),
+        (&names, "/ITEMS/1", Some("o-item"), "a route that compares the same with another part of the path"),
+        (&between, "/ADMIN/x", Some("admin"), "a route that asks the same, before one that does not"),
+        (&between, "/ADMIN/x.", Some("admin"), "who keeps the dot sees another route than who drops it"),
+        (&cut, "/docs%3F/x", Some("t-rest"), "who keeps slashes sees another route than who drops them"),
+        (&odd, "/wiki/What%3F", None, "a question mark within a value"),
+        (&odd, "/wiki/%3F", Some("public"), "nothing but"),
+    ] {
+        let table = guarded(routes);
+        let found = table.find(path, "", "GET").unwrap();
+        let misread = table.misread(&found, path, "", "GET").map(|misreading| match misreading {
+            Misreading::Other(route) => route.name.to_string(),
+            Misreading::Unknown => "-".to_owned(),
+        });
+        assert_eq!(misread.as_deref(), expected, "{message}: {path}");
+    }
+}
+
+#[test]
+fn a_misreading_is_of_the_same_host_and_method() {
+    let specs = [
+        json!({"name": "purge", "match": {"path": "/purge", "methods": ["POST"], "hosts": ["a.test"]}, "access": "authenticated"}),
+        json!({"name": "rest", "match": {"path": "/{*rest}"}, "access": "public"}),
+    ];
+    let table = policy(&with_routes(specs.to_vec().into())).routes;
+    for (host, method, misread) in [("a.test", "POST", true), ("a.test", "GET", false), ("b.test", "POST", false)] {
+        let found = table.find("/Purge", host, method).unwrap();
+        assert_eq!(table.misread(&found, "/Purge", host, method).is_some(), misread, "{method} {host}");
+    }
+}
+
 #[test]
 fn parameters_have_their_values() {
     let table = table(&["/users/{owner}/docs/{id}", "/files/{*rest}", "/users/{a}/{b}/x"]);

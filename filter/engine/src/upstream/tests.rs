@@ -282,6 +282,31 @@ fn tokens_stay_behind_in_a_dry_run() {
 }
 
 #[test]
+fn the_upstream_is_told_of_no_other_method_or_path() {
+    let policy = policy(&with_routes(routes()));
+    let open = (":path", "/open/a");
+    for name in [
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x-original-method",
+        "x-forwarded-method",
+        "x-original-url",
+        "x-original-uri",
+        "x-rewrite-url",
+        "x-override-url",
+        "x-forwarded-uri",
+        "x_http_method_override",
+        "x.rewrite-url",
+    ] {
+        check(&Request::get("/open/a").with(name, "DELETE"), &policy, &[open], name);
+    }
+    for name in ["x-original-host", "x-forwarded-host", "x-http-methods"] {
+        check(&Request::get("/open/a").with(name, "x"), &policy, &[open, (name, "x")], name);
+    }
+}
+
+#[test]
 fn the_upstream_sees_the_path_that_was_decided_on() {
     let policy = policy(&with_routes(routes()));
     for (target, expected) in [
