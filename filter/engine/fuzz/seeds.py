@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes fixtures/signed.json and seeds/: where fuzzing begins.
+"""Writes seeds/, where fuzzing begins, and fixtures/signed.json if that is not there.
 
 Run it with the Python of the tests (.venv/bin/python), after a change of the fixtures' policy. The keys that sign
-are made anew and forgotten; what is committed is their public halves and a few tokens. Nobody can make another.
+are forgotten; what is committed is their public halves and a few tokens. Nobody can make another.
 """
 
 import base64
@@ -90,6 +90,11 @@ EDITS = {
 
 def token_seeds(signed: dict) -> dict:
     items = {f"known-{index}": "t" + token for index, token in enumerate(signed["tokens"])}
+    for index, token in enumerate(signed["tokens"]):
+        # The signature of one claims set under another.
+        header, _, signature = token.split(".")
+        issuer = PARTNER if index < 3 else REMOTE
+        items[f"forged-{index}"] = "t" + ".".join([header, b64(claims(iss=issuer, sub="eve").encode()), signature])
     items["hs256"] = "t" + jwt.encode(json.loads(claims()), SECRET, "HS256", headers={"kid": "2026-11"})
     items["padded"] = items["hs256"] + "="
     items["four-parts"] = items["hs256"] + "."
@@ -109,8 +114,8 @@ def token_seeds(signed: dict) -> dict:
 
 PATHS = [
     "/", "/a/b", "//a///b", "/a/./b/../c", "/..", "/a/%2e%2E/b", "/%41%7e", "/a%2fb", "/a%5cb", "/a;b", "/a%3bb",
-    "/%252e", "/%25%32%65", "/%e2%82%ac", "/%c0%af", "/%ff", "/%00", "/%0a", "/a b", "/a?x=1", "/a?x=%2e", "/a#b", "*", "a",
-    "/%", "/%4", "/%zz", "/a//", "/a/.", "/a/..", "/.../a", "/:@!$&'()*+,=", "/%3a%40%2B", "/a/%2e", "/%e2%82", "/é",
+    "/%252e", "/%25%32%65", "/%e2%82%ac", "/%c0%af", "/%ff", "/%00", "/%0a", "/a b", "/a?x=1", "/a?x=%2e", "/a#b", "*",
+    "a", "/%", "/%4", "/%zz", "/a//", "/a/.", "/a/..", "/.../a", "/:@!$&'()*+,=", "/%3a%40%2B", "/a/%2e", "/%e2%82", "/é",
 ]
 
 
@@ -123,6 +128,8 @@ def decide_seeds() -> dict:
     bearer = "authorization\tBearer " + line
     items = {
         "health": request("GET", "/healthz"),
+        "health-spoofed": request("GET", "/healthz", "x-user-id\troot", "x_tenant_id\tred"),
+        "nameless": request("GET", "/drafts/x", "x-user-id\troot", "authorization\tBearer \x01" + claims(sub=None)),
         "nowhere": request("GET", "/nowhere/42"),
         "own": request("PUT", "/users/ada/documents/7", bearer),
         "others": request("PUT", "/users/eve/documents/7", bearer),
@@ -205,8 +212,10 @@ def jwks_seeds(signed: dict) -> dict:
 
 
 def main() -> None:
-    signed = make_signed()
-    (HERE / "fixtures/signed.json").write_text(json.dumps(signed, indent=2) + "\n")
+    file = HERE / "fixtures/signed.json"
+    if not file.exists():
+        file.write_text(json.dumps(make_signed(), indent=2) + "\n")
+    signed = json.loads(file.read_text())
     seeds("token", token_seeds(signed))
     seeds("path", {f"{index:02}": path for index, path in enumerate(PATHS)})
     seeds("decide", decide_seeds())
