@@ -1,6 +1,6 @@
 # Portcullis. `make help` lists the targets; README.md shows the two to start with.
 #
-# Needs a Rust toolchain (rustup), Python 3.10 or newer and a C compiler. The rest is
+# Needs a Rust toolchain (rustup), Python 3.10 or newer and a compiler of C and C++. The rest is
 # fetched into .venv/, .tools/ and tests/node_modules/ when first needed; nothing is
 # installed outside the tree but the toolchain's wasm targets.
 
@@ -26,6 +26,11 @@ ENVOYS ?= 1.36.4 1.38.2 1.40.0
 
 # How many `make soak` sends.
 REQUESTS ?= 1000000
+
+# What `make fuzz` fuzzes, all targets if nothing is named, and for how long: so many seconds, or so many executions a target.
+FUZZ ?=
+FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?=
 
 PYTHON3 ?= python3
 CARGO ?= cargo
@@ -90,19 +95,22 @@ image: build ## dist/image: what Istio and Envoy Gateway pull, with bill of mate
 ##@ Test
 
 .PHONY: test
-test: build check test-wasm test-docs ## Every test, those in a real Envoy included, on a new machine too; what .ci/run calls
+test: build check test-wasm test-docs fuzz-smoke ## Every test, those in a real Envoy included, on a new machine too; what .ci/run calls
 	@$(MAKE) demo PORT=0 ADMIN_PORT=0 UPSTREAM_PORT=0
 	@$(MAKE) e2e
 
 .PHONY: check
 check: toolchain $(DENY) ## The fast loop without Envoy: format, lints as errors, docs, unit tests, cargo deny
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path filter/engine/fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p portcullis-filter --target wasm32-wasip1 -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-engine -p portcullis-tools
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-filter --target wasm32-wasip1
 	$(CARGO) test --locked -p portcullis-engine -p portcullis-tools
 	.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
+	.tools/bin/cargo-deny --locked --log-level error --config deny.toml --manifest-path filter/engine/fuzz/Cargo.toml \
+	  check bans licenses sources
 
 .PHONY: test-wasm
 test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, under Node
@@ -134,9 +142,18 @@ test-envoys: build $(VENV) $(addprefix .tools/envoy-,$(addsuffix /.installed,$(E
 	  $(MAKE) --no-print-directory e2e ENVOY="$(CURDIR)/.tools/envoy-$$version/envoy-binary" || exit 1; \
 	done
 
+.PHONY: fuzz-smoke
+fuzz-smoke: toolchain c++ ## Every fuzz target for a moment, from its seeds and always alike
+	$(PYTHON3) filter/engine/fuzz/run.py --smoke --runs 20000
+
+.PHONY: fuzz
+fuzz: toolchain c++ ## Fuzz for longer (FUZZ="token decide" FUZZ_SECONDS=600, or FUZZ_RUNS=10000000); see docs/security-testing.md
+	$(PYTHON3) filter/engine/fuzz/run.py $(FUZZ) $(if $(FUZZ_RUNS),--runs $(FUZZ_RUNS),--seconds $(FUZZ_SECONDS))
+
 .PHONY: advisories
 advisories: $(DENY) ## Known vulnerabilities of every dependency; needs the network
 	.tools/bin/cargo-deny --locked check advisories
+	.tools/bin/cargo-deny --locked --config deny.toml --manifest-path filter/engine/fuzz/Cargo.toml check advisories
 
 ##@ Measure
 
@@ -159,11 +176,12 @@ dist/trap.wasm: build
 ##@ Other
 
 .PHONY: setup
-setup: toolchain node openssl curl chromium promtool $(VENV) $(NODE_PACKAGES) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
+setup: toolchain c++ node openssl curl chromium promtool $(VENV) $(NODE_PACKAGES) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
 
 .PHONY: clean
 clean: ## Remove what was built; what was fetched stays
 	$(CARGO) clean
+	$(CARGO) clean --manifest-path filter/engine/fuzz/Cargo.toml
 	rm -rf dist .run
 
 .PHONY: help
@@ -195,6 +213,11 @@ npm: node
 .PHONY: curl
 curl:
 	@command -v curl >/dev/null 2>&1 || $(call apt,curl,curl is missing: install it with your system's packages)
+
+# libFuzzer is C++.
+.PHONY: c++
+c++:
+	@command -v c++ >/dev/null 2>&1 || $(call apt,g++,c++ is missing: install a C++ compiler)
 
 .PHONY: openssl
 openssl:

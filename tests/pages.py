@@ -91,7 +91,7 @@ def why_not_run(fence: Fence) -> str | None:
                 return f"{program} is not ours to call"
             case ["$EDITOR", *_]:
                 return "somebody edits"
-            case ["make", *rest] if {"demo", "test", "bench"} & set(rest):
+            case ["make", *rest] if {"demo", "test", "bench", "fuzz", "fuzz-smoke"} & set(rest):
                 return "it takes minutes, or `make test` runs it"
             case ["tail", *rest] if "-f" in rest:
                 return "it does not end"

@@ -16,6 +16,7 @@
     reason = "a test fails by panicking, and its helpers are read beside the test that calls them"
 )]
 
+mod differential;
 mod e2e;
 mod harness;
 mod interop;
