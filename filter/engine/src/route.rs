@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use crate::authz::{Condition, Requirement};
 use crate::hash::FixedMap;
+use crate::input::InputRules;
 use crate::ip::IpRule;
 use crate::path::comparable;
 use crate::response::ResponseRules;
@@ -30,6 +31,7 @@ pub(crate) struct Route {
     pub(crate) ip: Option<IpRule>,
     pub(crate) when: Vec<Condition>,
     pub(crate) step_up: Option<StepUp>,
+    pub(crate) input: Option<Rc<InputRules>>,
     pub(crate) dry_run: bool,
     pub(crate) response: Rc<ResponseRules>,
 }
