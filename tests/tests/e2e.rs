@@ -12,6 +12,7 @@ mod errors;
 mod example;
 mod headers;
 mod hostcalls;
+mod input;
 mod jwks;
 mod key_ring;
 mod loading;

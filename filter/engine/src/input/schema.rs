@@ -123,6 +123,7 @@ fn told(error: &CompileError) -> SchemaError {
     // The last fragment of a place is the pointer within its schema.
     let text = match error {
         CompileError::ValidationError { src, .. } => return wrong(src),
+        CompileError::LoadUrlError { url, src } => format!("{url} is not loaded: {src}"),
         error => error.to_string(),
     };
     let message = text.replace(BASE, "/").replace("/inline", "");

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{RequestAction, Verdict};
+use super::{RequestAction, Step, Trace, Verdict};
 use crate::audit::{AuditLevel, AuditRecord};
 use crate::decision::{Decision, DenyReason};
 use crate::input::{InputRules, Refused};
@@ -29,8 +29,15 @@ impl Verdict {
 
     /// Judges the whole body, which may be empty. The verdict is final then.
     pub fn judge_body(&mut self, body: &[u8]) {
+        self.trace_body(body, &mut ());
+    }
+
+    /// The same, for those who want to know why.
+    pub fn trace_body(&mut self, body: &[u8], trace: &mut impl Trace) {
         let Some(gate) = &self.body else { return };
-        match gate.rules.check_body(body, gate.required) {
+        let checked = gate.rules.check_body(body, gate.required);
+        trace.step(Step::Input, checked.is_ok(), || super::explain::input(&checked));
+        match checked {
             Ok(()) => self.finish(),
             Err(refused) => self.refuse_body(&refused),
         }
