@@ -158,12 +158,18 @@ class Reference:
         match schema.get("type"):
             case "boolean":
                 return "`true` or `false`"
+            case "number":
+                return "a number"
+            case "integer" if "maximum" not in schema:
+                return f"a whole number, {schema['minimum']} or more"
             case "integer":
                 return f"a whole number from {schema['minimum']} to {schema['maximum']}"
             case "string" if schema.get("pattern") in PATTERNS:
                 return PATTERNS[schema["pattern"]]
             case "string" if "pattern" not in schema:
                 return "text"
+            case "array" if "items" not in schema:
+                return "a list"
             case "array":
                 limits = [f"at least {schema['minItems']}"] if schema.get("minItems") else []
                 limits += [f"at most {schema['maxItems']}"] if "maxItems" in schema else []
@@ -172,7 +178,7 @@ class Reference:
                 key = self.kind(schema["propertyNames"], field)
                 return f"a map from {key} to {self.kind(rows(schema), field)}"
             case list() as types:
-                known = {"string": "text", "number": "a number", "boolean": "`true` or `false`"}
+                known = {"string": "text", "number": "a number", "boolean": "`true` or `false`", "object": "a mapping"}
                 return ", ".join(known[each] for each in types)
         raise ValueError(f"`{field}`: no words for {json.dumps(schema)[:120]}")
 

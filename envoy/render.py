@@ -32,6 +32,8 @@ resources:
           code: {{local: {{filename: dist/portcullis.wasm}}}}
           # The secrets the policy may name with `env:`.
           environment_variables: {{host_env_keys: [SECRET_KEY]}}
+        # So that bodies can be judged before their heads go on, where the policy asks for that.
+        allow_on_headers_stop_iteration: true
         configuration:
           "@type": type.googleapis.com/google.protobuf.Struct
           value:

@@ -33,6 +33,32 @@ impl Facts for HostFacts {
     }
 }
 
+/// What the engine asks of the host about one request.
+pub(crate) struct RequestFacts {
+    /// The head is all there is.
+    pub(crate) is_whole: bool,
+}
+
+impl Facts for RequestFacts {
+    fn now(&self) -> UnixTime {
+        HostFacts.now()
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        HostFacts.client()
+    }
+
+    fn has_body(&self) -> Option<bool> {
+        Some(!self.is_whole)
+    }
+}
+
+impl HostCrypto for RequestFacts {
+    fn verify_signature(&self, check: &SignatureCheck<'_>) -> Option<bool> {
+        HostFacts.verify_signature(check)
+    }
+}
+
 /// The arguments of Envoy's foreign function `verify_signature`
 /// (`source/extensions/common/wasm/ext/verify_signature.proto`).
 #[derive(prost::Message)]
@@ -78,6 +104,11 @@ pub(crate) fn secret(name: &str) -> SecretLookup {
         Some(value) => SecretLookup::Value(Secret::new(value.into_encoded_bytes())),
         None => SecretLookup::Unset,
     }
+}
+
+/// What has come of the request's body.
+pub(crate) fn request_body(size: usize) -> Result<Vec<u8>, Status> {
+    hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size).map(Option::unwrap_or_default)
 }
 
 pub(crate) fn request_headers() -> Result<HeaderMap, Status> {

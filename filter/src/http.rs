@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use portcullis_engine::{
-    AuditRecord, Decision, HeaderEdit, Headers, LocalReply, RequestAction, ResponsePlan, failure_reply,
+    AuditRecord, Decision, HeaderEdit, Headers, LocalReply, RequestAction, ResponsePlan, Verdict, failure_reply,
 };
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Status};
 
 use crate::fetch::Wait;
 use crate::header_map::HeaderMap;
-use crate::host::{self, HostFacts};
+use crate::host::{self, RequestFacts};
 use crate::plugin::Plugin;
 
 /// How often a request is decided again because there are newer keys.
@@ -34,13 +34,19 @@ pub(crate) struct Request {
     replied: bool,
     /// The head may go on, and so may what follows it.
     passed: bool,
+    /// The head is all there is.
+    is_whole: bool,
+    /// The head is good, and waits for its body to be judged.
+    judging: Option<Verdict>,
+    /// How much of the body has come.
+    body_size: usize,
 }
 
 /// What becomes of a request.
 enum Outcome {
     Continue,
     Reply(LocalReply),
-    /// It is resumed once there are keys, or the time for that is over.
+    /// It is resumed once there are keys, or the time for that is over; or goes on with its body.
     Wait,
 }
 
@@ -67,6 +73,9 @@ impl Http {
             status: None,
             replied: false,
             passed: false,
+            is_whole: false,
+            judging: None,
+            body_size: 0,
         };
         Self(Rc::new(RefCell::new(request)))
     }
@@ -103,7 +112,8 @@ impl Request {
         else {
             return self.reply(failure_reply(500));
         };
-        let mut verdict = plugin.policy.decide(&headers, &HostFacts, &mut worker, &mut ());
+        let facts = RequestFacts { is_whole: self.is_whole };
+        let mut verdict = plugin.policy.decide(&headers, &facts, &mut worker, &mut ());
         // Keys that others have fetched meanwhile may not have it either: then it waits for those that come next.
         for _ in 0..MAX_ASKED_AGAIN {
             let Some(source) = verdict.wants.filter(|_| patience == Patience::Some) else { break };
@@ -116,17 +126,59 @@ impl Request {
                     self.undecided = Some(verdict.decision);
                     return Outcome::Wait;
                 }
-                Wait::AskAgain => verdict = plugin.policy.decide(&headers, &HostFacts, &mut worker, &mut ()),
+                Wait::AskAgain => verdict = plugin.policy.decide(&headers, &facts, &mut worker, &mut ()),
             }
         }
         self.undecided = None;
-        plugin.metrics.decided(verdict.decision);
         plugin.metrics.cache_asked(worker.cache().take_counts());
+        if self.is_whole {
+            verdict.judge_body(&[]);
+        }
+        if verdict.body.is_some() {
+            // Edited now, while it is at hand; it goes nowhere before its body does.
+            if let RequestAction::Continue(edits) = &verdict.action
+                && let Err(status) = host::edit_request(&headers, edits)
+            {
+                return self.fail("cannot edit the request's headers", status);
+            }
+            self.response = Some(verdict.response.clone());
+            self.judging = Some(verdict);
+            return Outcome::Wait;
+        }
+        plugin.metrics.decided(verdict.decision);
         self.response = Some(verdict.response);
         self.record = verdict.audit;
         match verdict.action {
             RequestAction::Reply(reply) => self.reply(reply),
             RequestAction::Continue(edits) => self.go_on(&headers, &edits),
+        }
+    }
+
+    /// Looks at what has come of a body that is to be judged.
+    fn judge(&mut self, is_whole: bool) -> Outcome {
+        let (Some(plugin), Some(mut verdict)) = (self.plugin.clone(), self.judging.take()) else {
+            return Outcome::Wait;
+        };
+        verdict.judge_size(self.body_size);
+        if verdict.body.is_some() && is_whole {
+            match host::request_body(self.body_size) {
+                Ok(body) => verdict.judge_body(&body),
+                Err(status) => return self.fail("cannot read the request's body", status),
+            }
+        }
+        if verdict.body.is_some() {
+            self.judging = Some(verdict);
+            return Outcome::Wait;
+        }
+        plugin.metrics.decided(verdict.decision);
+        self.record = verdict.audit;
+        match verdict.action {
+            RequestAction::Reply(reply) => self.reply(reply),
+            // Its head was edited when it came. What is too much in a dry run goes on as far as it has come.
+            RequestAction::Continue(_) => {
+                self.passed = true;
+                Outcome::Continue
+            }
         }
     }
 
@@ -192,34 +244,41 @@ impl Outcome {
 }
 
 impl Http {
-    /// What follows a head goes where it went. To Envoy, with `allow_on_headers_stop_iteration`, "go on" in answer to a
+    /// What follows a head goes where it went, once it was judged where that is asked for. To Envoy, with `allow_on_headers_stop_iteration`, "go on" in answer to a
     /// piece of a body or to trailers is "go on" for a head that was held back, too.
-    fn follow(&self) -> Action {
-        match self.0.try_borrow() {
-            Ok(request) if request.passed => Action::Continue,
-            _ => Action::Pause,
+    fn follow(&self, size: Option<usize>, is_whole: bool) -> Action {
+        let Ok(mut request) = self.0.try_borrow_mut() else { return Action::Pause };
+        if request.passed {
+            return Action::Continue;
         }
+        if let Some(size) = size {
+            request.body_size = size;
+        }
+        request.judge(is_whole).action()
     }
 }
 
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let itself = Rc::downgrade(&self.0);
         let outcome = match self.0.try_borrow_mut() {
-            Ok(mut request) => request.decide(Patience::Some, &itself),
+            Ok(mut request) => {
+                request.is_whole = end_of_stream;
+                request.decide(Patience::Some, &itself)
+            }
             Err(_) => Outcome::Reply(failure_reply(500)),
         };
         outcome.action()
     }
 
-    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
-        self.follow()
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.follow(Some(size), end_of_stream)
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.follow()
+        self.follow(None, true)
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
@@ -247,6 +306,11 @@ impl HttpContext for Http {
         let Some(plugin) = request.plugin.clone() else { return };
         if let Some(decision) = request.undecided.take() {
             plugin.metrics.decided(decision);
+        }
+        if let Some(mut verdict) = request.judging.take() {
+            verdict.abandon_body();
+            plugin.metrics.decided(verdict.decision);
+            request.record = verdict.audit;
         }
         let Some(record) = request.record.take() else { return };
         let sinks = plugin.policy.sinks();

@@ -102,9 +102,15 @@ impl AuditRecord {
 
     /// The same record, of a request that was refused in the end because the host failed.
     #[must_use]
-    pub fn failed(mut self) -> Self {
+    pub fn failed(self) -> Self {
+        self.decided(Decision::Deny(DenyReason::InternalError))
+    }
+
+    /// The same record, of a request of which more was seen, and then decided.
+    #[must_use]
+    pub(crate) fn decided(mut self, decision: Decision) -> Self {
         let mut instead = Line(String::new());
-        instead.outcome(Decision::Deny(DenyReason::InternalError), self.action);
+        instead.outcome(decision, self.action);
         let behind = self.status_at.saturating_sub(self.outcome.end);
         self.line.replace_range(self.outcome.clone(), &instead.0);
         self.outcome.end = self.outcome.start.saturating_add(instead.0.len());

@@ -3,6 +3,7 @@
 mod advice;
 mod decode;
 mod error;
+mod input;
 mod node;
 mod provider;
 mod response;
@@ -92,8 +93,9 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let roles = fields.read("roles", findings, route::roles);
     let sound = findings.errors.len() == found_before;
     let stripped = identity_headers(providers.iter().flatten().map(|(raw, _)| &raw.provider));
+    let named = fields.read("schemas", findings, input::named_schemas).unwrap_or_default();
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
-    let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), &stripped, findings));
+    let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), &stripped, &named, findings));
     let mut line_of_cors = None;
     let cors = fields.read("cors", findings, |node, path, findings| {
         line_of_cors = node.line;
@@ -176,6 +178,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
         ip,
         when,
         step_up,
+        input,
         dry_run,
         cors,
         security_headers,
@@ -189,10 +192,28 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
     } else {
         Rc::clone(shared)
     };
-    Route { name: name.into(), path, methods, hosts, requirement, ip, when, step_up, dry_run, response }
+    Route {
+        name: name.into(),
+        path,
+        methods,
+        hosts,
+        requirement,
+        ip,
+        when,
+        step_up,
+        input: input.map(Rc::new),
+        dry_run,
+        response,
+    }
 }
 
-fn read_routes(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<Vec<RawRoute>> {
+fn read_routes(
+    node: &Node,
+    path: &Path<'_>,
+    stripped: &[String],
+    named: &[(String, serde_json::Value)],
+    findings: &mut Findings,
+) -> Option<Vec<RawRoute>> {
     if matches!(&node.value, NodeValue::Seq(items) if items.len() > MAX_ROUTES) {
         findings.error(
             path,
@@ -203,7 +224,7 @@ fn read_routes(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut
         return None;
     }
     non_empty(node, path, findings, "add a route; without one everything is refused", |node, path, findings| {
-        route::route(node, path, stripped, findings)
+        route::route(node, path, stripped, named, findings)
     })
 }
 

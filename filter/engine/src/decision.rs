@@ -100,6 +100,14 @@ reasons! {
         StepUpRequired = "step_up_required",
         /// The client's address is not admitted.
         IpDenied = "ip_denied",
+        /// A body of a kind that the route does not take.
+        MediaTypeUnsupported = "media_type_unsupported",
+        /// A body larger than the route takes.
+        BodyTooLarge = "body_too_large",
+        /// A parameter or the body is not what the route asks for.
+        InputInvalid = "input_invalid",
+        /// The client went before its body was whole.
+        BodyIncomplete = "body_incomplete",
         /// A preflight from an origin that is not allowed.
         CorsOrigin = "cors_origin",
         /// A preflight for a method that is not allowed.
@@ -182,7 +190,11 @@ impl DenyReason {
             | Self::PathMalformed
             | Self::PathAmbiguous
             | Self::HeaderDuplicate
-            | Self::TokenMultiple => Event::Validation,
+            | Self::TokenMultiple
+            | Self::MediaTypeUnsupported
+            | Self::BodyTooLarge
+            | Self::InputInvalid
+            | Self::BodyIncomplete => Event::Validation,
             Self::CredentialsMissing
             | Self::TokenMalformed
             | Self::TokenTooLarge

@@ -13,6 +13,7 @@ use crate::audit::{AuditRecord, Fields};
 use crate::authz::{Authentication, Permit, Principal, Requirement};
 use crate::decision::{AllowReason, Decision, DenyReason, Event};
 use crate::headers::HeaderEdit;
+use crate::input::Violation;
 use crate::policy::Policy;
 use crate::reply::{Denial, LocalReply};
 use crate::request::{Envelope, Headers, RequestHead};
@@ -25,8 +26,10 @@ use crate::token::{Crypto, Extracted, HostCrypto, Means, Provider, Refusal, Toke
 use crate::upstream;
 use crate::worker::Worker;
 
+mod body;
 mod explain;
 
+pub use body::BodyGate;
 pub use explain::{ButFor, NearMiss, Objection};
 
 /// What the engine may ask about a request beyond its headers. Asked at most once each.
@@ -35,6 +38,10 @@ pub trait Facts: HostCrypto {
     fn now(&self) -> UnixTime;
     /// The client's address; `None` where it is not known.
     fn client(&self) -> Option<IpAddr>;
+    /// Whether a body follows the head; `None` where that is not known.
+    fn has_body(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// Follows a decision, step by step. The filter's own is `()`, which costs nothing.
@@ -62,6 +69,8 @@ pub enum Step {
     Authentication,
     /// The route's requirement and conditions.
     Authorization,
+    /// What the route takes as input.
+    Input,
 }
 
 impl fmt::Display for Step {
@@ -73,6 +82,7 @@ impl fmt::Display for Step {
             Self::Ip => "ip",
             Self::Authentication => "authentication",
             Self::Authorization => "authorization",
+            Self::Input => "input",
         })
     }
 }
@@ -95,6 +105,8 @@ pub struct Verdict {
     /// The fetched key set in which a key for the token may yet be found: after the next fetch, the decision may be
     /// another.
     pub wants: Option<usize>,
+    /// The body has to be seen before the request may go on; see [`Verdict::judge_body`].
+    pub body: Option<BodyGate>,
 }
 
 /// What happens to a request.
@@ -114,6 +126,7 @@ struct Passage<'a> {
     /// The provider that verified the token, or refused it.
     provider: Option<&'a Provider>,
     wants: Option<usize>,
+    violations: Vec<Violation>,
 }
 
 /// Why a request does not go on.
@@ -159,6 +172,7 @@ impl Policy {
             authentication: Authentication::Anonymous,
             provider: None,
             wants: None,
+            violations: Vec::new(),
         };
         let envelope = Envelope::scan(headers);
         let head = RequestHead::parse(envelope);
@@ -234,6 +248,15 @@ impl Policy {
         if let Some(misreading) = self.misread(head, matched) {
             trace.step(Step::Route, false, || explain::misreading(misreading));
             return Err(DenyReason::PathAmbiguous.into());
+        }
+        if let Some(input) = &matched.route.input {
+            let checked = input.check_head(head, matched, asked.facts.has_body());
+            trace.step(Step::Input, checked.is_ok(), || explain::input(&checked));
+            if let Err(refused) = checked {
+                let reason = refused.reason();
+                passage.violations = refused.into_violations();
+                return Err(reason.into());
+            }
         }
         Ok(permit)
     }
@@ -342,7 +365,7 @@ impl Policy {
             Err(Stop::Deny(reason)) if dry_run => (Decision::DryRunDeny(*reason), go_on(None)),
             Err(Stop::Deny(reason)) => {
                 let step_up = route.and_then(|route| route.step_up.as_ref());
-                let denial = Denial { reason: *reason, authenticated, step_up };
+                let denial = Denial { reason: *reason, authenticated, step_up, violations: &passage.violations };
                 let reply = match reason.event() {
                     Event::Cors => response.refuse_preflight(denial),
                     _ => response.refuse(denial),
@@ -356,7 +379,17 @@ impl Policy {
         };
         let decisive = outcome.as_ref().ok().and_then(Permit::role);
         let role = decisive.or_else(|| identity.and_then(|identity| identity.role.as_ref()));
-        let audit = self.audit_level.records(decision).then(|| {
+        let gate =
+            route.and_then(|route| route.input.as_ref()).filter(|input| outcome.is_ok() && input.asks_for_body());
+        let body =
+            gate.filter(|_| asked.facts.has_body() != Some(false) || gate.is_some_and(|gate| gate.body.is_some()));
+        let body = body.map(|rules| BodyGate {
+            rules: Rc::clone(rules),
+            required: envelope.method.expects_body(),
+            dry_run,
+            level: self.audit_level,
+        });
+        let audit = (self.audit_level.records(decision) || body.is_some()).then(|| {
             let unmatched = head.filter(|_| route.is_none()).map(|head| self.routes.redact(head.path.as_str()));
             AuditRecord::new(&Fields {
                 timestamp: asked.now,
@@ -373,7 +406,7 @@ impl Policy {
             })
         });
         let (route, role) = (route.map(|route| Rc::clone(&route.name)), role.map(Rc::clone));
-        Verdict { decision, action, response, audit, route, role, wants: passage.wants }
+        Verdict { decision, action, response, audit, route, role, wants: passage.wants, body }
     }
 
     fn upstream_edits(

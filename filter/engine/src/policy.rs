@@ -40,6 +40,12 @@ impl Policy {
         &self.digest
     }
 
+    /// Whether some route's bodies are judged, for which the host must let them come while their heads wait.
+    #[must_use]
+    pub fn judges_bodies(&self) -> bool {
+        self.routes.routes().iter().any(|route| route.input.as_ref().is_some_and(|input| input.asks_for_body()))
+    }
+
     /// Where audit records go.
     #[must_use]
     pub const fn sinks(&self) -> Sinks {

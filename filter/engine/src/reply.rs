@@ -1,6 +1,7 @@
 //! Replies of our own: the only status table.
 
 use crate::decision::DenyReason;
+use crate::input::{Violation, errors_member};
 use crate::step_up::StepUp;
 use crate::text::{Header, Text};
 
@@ -22,6 +23,8 @@ pub(crate) struct Denial<'r> {
     pub(crate) authenticated: bool,
     /// What the route asks of the caller's authentication.
     pub(crate) step_up: Option<&'r StepUp>,
+    /// What the client must change.
+    pub(crate) violations: &'r [Violation],
 }
 
 impl Denial<'_> {
@@ -32,7 +35,8 @@ impl Denial<'_> {
             | DenyReason::PathMalformed
             | DenyReason::PathAmbiguous
             | DenyReason::HeaderDuplicate
-            | DenyReason::TokenMultiple => 400,
+            | DenyReason::TokenMultiple
+            | DenyReason::BodyIncomplete => 400,
             DenyReason::CredentialsMissing
             | DenyReason::TokenMalformed
             | DenyReason::TokenTooLarge
@@ -57,6 +61,9 @@ impl Denial<'_> {
             | DenyReason::CorsOrigin
             | DenyReason::CorsMethod
             | DenyReason::CorsHeaders => 403,
+            DenyReason::BodyTooLarge => 413,
+            DenyReason::MediaTypeUnsupported => 415,
+            DenyReason::InputInvalid => 422,
             DenyReason::InternalError => 500,
             DenyReason::KeysUnavailable => 503,
         }
@@ -92,11 +99,13 @@ impl Denial<'_> {
     }
 }
 
-/// The body of a problem document, the same for every reason of a status. Request ids are hexadecimal, and titles ours:
-/// nothing in it needs escaping.
-pub(crate) fn problem_body(status: u16, request_id: Option<&str>) -> Vec<u8> {
+/// The body of a problem document, the same for every reason of a status but for what is to be changed. Request ids are
+/// hexadecimal, and titles ours: nothing else in it needs escaping.
+pub(crate) fn problem_body(status: u16, request_id: Option<&str>, violations: &[Violation]) -> Vec<u8> {
     let request_id = request_id.map_or_else(String::new, |id| format!(r#","request_id":"{id}""#));
-    format!(r#"{{"type":"about:blank","title":"{}","status":{status}{request_id}}}"#, title(status)).into_bytes()
+    let errors = errors_member(violations);
+    let title = title(status);
+    format!(r#"{{"type":"about:blank","title":"{title}","status":{status}{request_id}{errors}}}"#).into_bytes()
 }
 
 /// The reason phrase of a status (RFC 9110 section 15); that of its class where it has none.

@@ -82,6 +82,11 @@ impl<'a> Method<'a> {
         self.0
     }
 
+    /// Whether requests of this method are about what is in their body (RFC 9110 section 9.3, RFC 5789).
+    pub(crate) fn expects_body(self) -> bool {
+        matches!(self.0, "POST" | "PUT" | "PATCH")
+    }
+
     pub(crate) fn action(self) -> Action {
         match self.0 {
             "GET" | "HEAD" | "OPTIONS" => Action::Read,
@@ -159,6 +164,24 @@ impl<'a> Envelope<'a> {
     pub(crate) fn unmistakable(&self, name: &str) -> Option<&'a [u8]> {
         let spelled = self.headers.iter().filter(|(own, _)| spells(own, name));
         Lookup::of(spelled).one().filter(|(own, _)| *own == name).map(|(_, value)| *value)
+    }
+
+    /// `Content-Length`, where it is a number; the host has seen to it that there are no two.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        let value = Lookup::of(self.all("content-length")).one()?;
+        std::str::from_utf8(value).ok()?.trim().parse().ok()
+    }
+
+    pub(crate) fn content_type(&self) -> Option<&'a [u8]> {
+        self.single.content_type.one()
+    }
+
+    /// Whether a body may follow, as far as the head tells: in HTTP/2 it need not.
+    pub(crate) fn may_have_body(&self) -> bool {
+        match self.content_length() {
+            Some(length) => length > 0,
+            None => self.all("transfer-encoding").next().is_some() || self.method.expects_body(),
+        }
     }
 
     pub(crate) fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {

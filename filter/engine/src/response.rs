@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::cors::CorsPolicy;
 use crate::headers::{HeaderEdit, HeaderRule, Preset, SecurityHeaders};
+use crate::input::Violation;
 use crate::reply::{Denial, LocalReply, problem_body};
 use crate::request::Headers;
 use crate::text::Header;
@@ -94,7 +95,7 @@ impl ResponsePlan {
         if !self.rules.hide_upstream_5xx || !(500..=599).contains(&status) {
             return None;
         }
-        let mut reply = self.problem(status);
+        let mut reply = self.problem(status, &[]);
         let retry_after = upstream.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value);
         let printable = |value: &&&[u8]| value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
         if let Some(value) = retry_after.filter(printable).and_then(|value| std::str::from_utf8(value).ok()) {
@@ -105,7 +106,7 @@ impl ResponsePlan {
 
     /// Answers a refusal.
     pub(crate) fn refuse(&self, denial: Denial<'_>) -> LocalReply {
-        let mut reply = self.problem(denial.status());
+        let mut reply = self.problem(denial.status(), denial.violations);
         if let Some(challenge) = denial.challenge() {
             reply.headers.push(("www-authenticate".into(), challenge));
         }
@@ -129,13 +130,13 @@ impl ResponsePlan {
         LocalReply { status: 204, headers, body: Vec::new() }
     }
 
-    fn problem(&self, status: u16) -> LocalReply {
+    fn problem(&self, status: u16, violations: &[Violation]) -> LocalReply {
         let mut headers = vec![("content-type".into(), "application/problem+json".into())];
         headers.extend(self.rules.reply_headers.iter().cloned());
         if let Some(cors) = &self.rules.cors {
             headers.extend(cors.reply_headers(self.origin.as_deref()));
         }
-        LocalReply { status, headers, body: problem_body(status, self.request_id.as_deref()) }
+        LocalReply { status, headers, body: problem_body(status, self.request_id.as_deref(), violations) }
     }
 }
 
@@ -150,7 +151,7 @@ fn grpc_status_blames_the_caller(status: &[u8]) -> bool {
 #[must_use]
 pub fn failure_reply(status: u16) -> LocalReply {
     let rules = ResponseRules::new(None, &SecurityHeaders::default(), true);
-    ResponsePlan::new(Rc::new(rules), None, None).problem(status)
+    ResponsePlan::new(Rc::new(rules), None, None).problem(status, &[])
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use crate::authz::{Condition, Owner, Requirement};
 use crate::hash::FixedMap;
+use crate::input::InputRules;
 use crate::ip::IpRule;
 use crate::path::{comparable, cut_at_query, is_loose, loose_path, loose_segment};
 use crate::response::ResponseRules;
@@ -33,6 +34,7 @@ pub(crate) struct Route {
     pub(crate) ip: Option<IpRule>,
     pub(crate) when: Vec<Condition>,
     pub(crate) step_up: Option<StepUp>,
+    pub(crate) input: Option<Rc<InputRules>>,
     pub(crate) dry_run: bool,
     pub(crate) response: Rc<ResponseRules>,
 }
@@ -416,13 +418,16 @@ impl Route {
     /// that looks at the values of its path does not.
     fn asks_the_same(&self, other: &Self) -> bool {
         // All fields are named, so that whoever adds one decides here too.
-        let Self { name: _, path: _, methods: _, hosts: _, requirement, ip, when, step_up, dry_run, response } = self;
+        let Self { name: _, path: _, methods: _, hosts: _, requirement, ip, when, step_up, input, dry_run, response } =
+            self;
         let by_value = matches!(requirement, Requirement::RoleTable(Owner::Param { .. })) || !when.is_empty();
         !by_value
             && other.when.is_empty()
             && *requirement == other.requirement
             && *ip == other.ip
             && *step_up == other.step_up
+            && input.is_none()
+            && other.input.is_none()
             && *dry_run == other.dry_run
             && Rc::ptr_eq(response, &other.response)
     }

@@ -71,7 +71,11 @@ impl Agreement {
 
     fn explain(&self, request: &Request, path: &str, id: &str, ip: &str, exchange: &Exchange) -> Said {
         let policy = self.policy();
-        let mut arguments = vec!["policy", "explain", policy.to_str().unwrap(), "--json", "--header-file", "-"];
+        let mut arguments =
+            vec!["policy", "explain", policy.to_str().unwrap(), "--json", "--header-file", "-", "--body-file"];
+        let body = self.folder.path().join("body");
+        std::fs::write(&body, &request.body).unwrap();
+        arguments.push(body.to_str().unwrap());
         let owned = [
             format!("--method={}", request.method),
             format!("--path={path}"),

@@ -14,7 +14,7 @@ pub struct Request {
     pub target: Vec<u8>,
     pub host: String,
     pub headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Request {

@@ -125,6 +125,9 @@ pub struct ExplainArgs {
     /// arguments.
     #[arg(long, value_name = "FILE")]
     pub header_file: Option<PathBuf>,
+    /// The request's body, which may be empty.
+    #[arg(long, value_name = "FILE")]
+    pub body_file: Option<PathBuf>,
     /// The keys of a provider with `remote_jwks`, from a file: nothing is fetched here. Can be repeated.
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_provider_file)]
     pub provider_jwks: Vec<(String, PathBuf)>,

@@ -7,11 +7,13 @@ use super::decode::{
     wrong_kind,
 };
 use super::error::Path;
+use super::input;
 use super::node::{Node, NodeValue};
 use super::response;
 use crate::authz::{Condition, Operand, Owner, Reach, Requirement, RoleRights, RoleTable, Test};
 use crate::cors::CorsPolicy;
 use crate::headers::SecurityHeaders;
+use crate::input::InputRules;
 use crate::ip::{Cidr, CidrError, IpRule};
 use crate::path::{NormalizedPath, comparable};
 use crate::request::{spells, spells_prefix};
@@ -32,6 +34,7 @@ pub(crate) struct RawRoute {
     pub(crate) ip: Option<IpRule>,
     pub(crate) when: Vec<Condition>,
     pub(crate) step_up: Option<StepUp>,
+    pub(crate) input: Option<InputRules>,
     pub(crate) dry_run: bool,
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) security_headers: Option<SecurityHeaders>,
@@ -88,8 +91,14 @@ fn check_role_name(name: &str, path: &Path<'_>, line: Option<u32>, findings: &mu
     }
 }
 
-/// A route. `stripped`: the headers no client can send, with `-` for `_`.
-pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<RawRoute> {
+/// A route. `stripped`: the headers no client can send, with `-` for `_`; `named`: the policy's schemas.
+pub(crate) fn route(
+    node: &Node,
+    path: &Path<'_>,
+    stripped: &[String],
+    named: &[(String, Value)],
+    findings: &mut Findings,
+) -> Option<RawRoute> {
     let mut fields = Fields::of(node, path, findings)?;
     let name = fields.required("name", "give the route a name", findings);
     let name = name.and_then(|node| name_of(node, &path.field("name"), findings));
@@ -123,6 +132,8 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
     });
     let step_up = step_up_node.and_then(|node| step_up(node, &path.field("step_up"), findings));
     check_companions(path, access, [roles_node, owner_node, when_node, step_up_node], fields.line, findings);
+    let input_node = fields.take("input");
+    let input = input_node.and_then(|node| input::input(node, &path.field("input"), pattern, named, findings));
     let ip = fields.read("ip", findings, ip_rule);
     let dry_run = fields.read("mode", findings, mode).unwrap_or(false);
     let cors = fields.read("cors", findings, response::cors);
@@ -140,6 +151,7 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
     let Matching { path: pattern, methods, hosts } = matcher?;
     let when = when.unwrap_or_default();
     let step_up = if step_up_node.is_some() { Some(step_up?) } else { None };
+    let input = if input_node.is_some() { Some(input?) } else { None };
     Some(RawRoute {
         index: path.position(),
         line,
@@ -151,6 +163,7 @@ pub(crate) fn route(node: &Node, path: &Path<'_>, stripped: &[String], findings:
         ip,
         when,
         step_up,
+        input,
         dry_run,
         cors,
         security_headers,

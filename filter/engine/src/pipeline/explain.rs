@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::{Asked, Facts, Passage, Step, Trace};
 use crate::authz::{Authentication, Finding, Permit, Requirement};
 use crate::decision::DenyReason;
+use crate::input::Refused;
 use crate::ip::IpRule;
 use crate::policy::Policy;
 use crate::request::{Envelope, Headers, RequestHead};
@@ -112,6 +113,7 @@ impl Policy {
             authentication: Authentication::Anonymous,
             provider: None,
             wants: None,
+            violations: Vec::new(),
         };
         if known && !public {
             let mut said = Said(String::new());
@@ -129,6 +131,11 @@ impl Policy {
                     if let Some(reason) = against {
                         object(Step::Authorization, reason, detail);
                     }
+                }
+                let rules = matched.route.input.as_ref();
+                let checked = rules.map_or(Ok(()), |rules| rules.check_head(&head, matched, facts.has_body()));
+                if let Err(refused) = &checked {
+                    object(Step::Input, refused.reason(), input(&checked));
                 }
             }
             Some(_) => {}
@@ -246,6 +253,16 @@ pub(super) fn preflight(head: &RequestHead<'_>, requested: &str, answer: &Result
         Ok(_) => format!("{requested} from {origin}"),
         Err(reason) => format!("{requested} from {origin}: {reason}"),
     }
+}
+
+/// What is wrong with the input, in full.
+pub(super) fn input(checked: &Result<(), Refused>) -> String {
+    let Err(refused) = checked else { return "as the route asks".to_owned() };
+    let violations = refused.violations().iter();
+    let mut parts: Vec<String> =
+        violations.map(|one| format!("{} {} {}", one.place, one.pointer, one.detail).replace("  ", " ")).collect();
+    parts.push(refused.reason().to_string());
+    parts.join(": ")
 }
 
 pub(super) fn address(rule: &IpRule, client: Option<IpAddr>) -> String {

@@ -17,6 +17,8 @@ pub struct Given {
     pub now: UnixTime,
     /// From where, if that is known.
     pub client: Option<IpAddr>,
+    /// Whether it has a body, if that is known.
+    pub has_body: Option<bool>,
 }
 
 impl HostCrypto for Given {}
@@ -28,6 +30,10 @@ impl Facts for Given {
 
     fn client(&self) -> Option<IpAddr> {
         self.client
+    }
+
+    fn has_body(&self) -> Option<bool> {
+        self.has_body
     }
 }
 

@@ -23,14 +23,28 @@ mod tests;
 /// # Errors
 /// The policy or the token cannot be read, or the policy is not valid.
 pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    input::once([Some(args.file.as_path()), args.token_file.as_deref(), args.header_file.as_deref()])?;
+    input::once([
+        Some(args.file.as_path()),
+        args.token_file.as_deref(),
+        args.header_file.as_deref(),
+        args.body_file.as_deref(),
+    ])?;
     let headers = headers(args)?;
+    let body = args.body_file.as_deref().map(input::read).transpose()?;
     let policy = Document::read(&args.file)?.policy(terminal)?;
     let now = args.at.map_or_else(time::now_precise, UnixTime::from_seconds);
     let mut steps = Steps::default();
     let mut worker = document::worker(&policy, &args.provider_jwks, terminal)?;
-    let (headers, given) = (borrow_headers(&headers), Given { now, client: args.ip });
-    let verdict = policy.decide(&headers, &given, &mut worker, &mut steps);
+    let (headers, given) = (
+        borrow_headers(&headers),
+        Given { now, client: args.ip, has_body: body.as_ref().map(|body| !body.is_empty()) },
+    );
+    let mut verdict = policy.decide(&headers, &given, &mut worker, &mut steps);
+    match &body {
+        Some(body) => verdict.trace_body(body, &mut steps),
+        None if verdict.body.is_some() => terminal.note("the body is not judged here; give it with --body-file FILE"),
+        None => {}
+    }
     let objections = policy.objections(&headers, &given, &mut worker);
     let explained = Explained::new(verdict, steps, objections, policy.near_misses(&headers), &args.response_header);
     if args.json {

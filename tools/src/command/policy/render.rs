@@ -31,12 +31,12 @@ pub fn run(args: &RenderArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
             .remedy("give the one that `make image` prints with --sha256; --wasm is for modules from https://"));
     }
     let document = Document::read(&args.file)?;
-    document.policy(terminal)?;
+    let judges_bodies = document.policy(terminal)?.judges_bodies();
     let sha256 = match &args.wasm {
         Some(path) => Some(hexadecimal(&Sha256::digest(input::read(path)?))),
         None => args.sha256.clone(),
     };
-    let manifest = Manifest { args, sha256, secrets: secrets(&document), policy: body(&document)? };
+    let manifest = Manifest { args, sha256, secrets: secrets(&document), policy: body(&document)?, judges_bodies };
     let text = match args.target {
         RenderTarget::Envoy => manifest.envoy(),
         RenderTarget::Istio => manifest.istio(),
@@ -46,6 +46,12 @@ pub fn run(args: &RenderArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
     if args.target != RenderTarget::Envoy && manifest.sha256.is_none() {
         terminal.note(
             "the module is not pinned; give its digest with --wasm or --sha256, so that nobody can put in another",
+        );
+    }
+    if args.target != RenderTarget::Envoy && judges_bodies {
+        terminal.note(
+            "the policy judges bodies, for which Envoy needs `allow_on_headers_stop_iteration`; this manifest cannot say \
+             so, and without it requests that are to be judged wait until they are given up",
         );
     }
     Ok(Exit::Good)
@@ -95,6 +101,7 @@ struct Manifest<'a> {
     sha256: Option<String>,
     secrets: BTreeSet<String>,
     policy: Vec<String>,
+    judges_bodies: bool,
 }
 
 impl Manifest<'_> {
@@ -122,6 +129,11 @@ impl Manifest<'_> {
             out.push_str("        # Taken from Envoy's own environment.\n");
             out.push_str("        environment_variables:\n          host_env_keys:\n");
             self.each_secret(&mut out, |name| format!("            - {name}\n"));
+        }
+        if self.judges_bodies {
+            out.push_str(
+                "      # Bodies are judged before their heads go on.\n      allow_on_headers_stop_iteration: true\n",
+            );
         }
         out.push_str(
             "      configuration:\n        \

@@ -112,9 +112,11 @@ fn decide_all(cases: Vec<Case>, policy: &Policy, worker: &mut Worker, terminal: 
             terminal.progress(format_args!("{} of {total} cases", all.len()));
         }
         let started = Instant::now();
-        let facts = Given { now: case.now.unwrap_or(now), client: case.client };
+        let (now, has_body) = (case.now.unwrap_or(now), Some(!case.body.is_empty()));
+        let facts = Given { now, client: case.client, has_body };
         let (mut headers, mut steps) = (case.headers.clone(), Steps::default());
-        let verdict = decide(&case, &mut headers, &facts, policy, worker, &mut steps);
+        let mut verdict = decide(&case, &mut headers, &facts, policy, worker, &mut steps);
+        verdict.trace_body(&case.body, &mut steps);
         let seen = Seen::new(&verdict, headers);
         let differences = compare::differences(&case.expect, &seen);
         all.push(Ran { case, seen, steps, differences, time: started.elapsed() });

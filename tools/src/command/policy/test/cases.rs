@@ -22,6 +22,7 @@ pub struct Case {
     /// The request's head, pseudo-headers first.
     pub headers: Vec<(String, Vec<u8>)>,
     pub client: Option<IpAddr>,
+    pub body: Vec<u8>,
     pub identity: Option<AssumedIdentity>,
     /// When it comes; the time of the run if neither the case nor the file says.
     pub now: Option<UnixTime>,
@@ -102,13 +103,13 @@ fn case(at: At<'_>, policy: &Policy, findings: &mut Findings) -> Option<Case> {
     let expect = fields.required("expect", "write at least expect: {decision: allow}", findings);
     let expect = expect.and_then(|at| self::expect(at, findings));
     fields.finish(findings);
-    let (headers, client) = request?;
-    Some(Case { name: name?, line, headers, client, identity, now, expect: expect? })
+    let (headers, client, body) = request?;
+    Some(Case { name: name?, line, headers, client, body, identity, now, expect: expect? })
 }
 
-type Head = (Vec<(String, Vec<u8>)>, Option<IpAddr>);
+type Sent = (Vec<(String, Vec<u8>)>, Option<IpAddr>, Vec<u8>);
 
-fn request(at: At<'_>, findings: &mut Findings) -> Option<Head> {
+fn request(at: At<'_>, findings: &mut Findings) -> Option<Sent> {
     let mut fields = Fields::of(at, findings)?;
     let method = fields.read("method", findings, text).unwrap_or("GET");
     let path = fields.required("path", "write the path, with its query if it has one", findings);
@@ -117,9 +118,9 @@ fn request(at: At<'_>, findings: &mut Findings) -> Option<Head> {
     let lines = fields.read("headers", findings, |at, findings| mapping(at, findings, header)).unwrap_or_default();
     let remedy = "write an address such as 10.0.0.7 or 2001:db8::1";
     let client = fields.read("ip", findings, |at, findings| parsed(at, findings, remedy, str::parse::<IpAddr>));
-    fields.read("body", findings, body);
+    let body = fields.read("body", findings, body).unwrap_or_default();
     fields.finish(findings);
-    Some((request_head(method, path?, host, lines.into_iter().flatten().collect()), client))
+    Some((request_head(method, path?, host, lines.into_iter().flatten().collect()), client, body))
 }
 
 /// The lines of a header.
@@ -168,10 +169,11 @@ fn header_name(name: &str, pseudo: bool, path: &str, line: Option<u32>, findings
     }
 }
 
-/// Text, or what JSON it is. No rule of this version reads it.
-fn body(at: At<'_>, findings: &mut Findings) -> Option<()> {
-    match at.node.value {
-        NodeValue::String(_) | NodeValue::Map(_) | NodeValue::Seq(_) => Some(()),
+/// Text as it is, or what stands for JSON.
+fn body(at: At<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
+    match &at.node.value {
+        NodeValue::String(text) => Some(text.clone().into_bytes()),
+        NodeValue::Map(_) | NodeValue::Seq(_) => Some(at.node.to_canonical_json().to_string().into_bytes()),
         _ => {
             findings.wrong_kind(at, "text, or a mapping or list that stands for JSON,");
             None

@@ -1,0 +1,314 @@
+//! What a request may bring along: parameters, the kind and the size of its body, and what is in it.
+
+mod schema;
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+pub(crate) use self::schema::Schema;
+use crate::decision::DenyReason;
+use crate::json;
+use crate::path::decode_segment;
+use crate::request::{Lookup, RequestHead, decode_form};
+use crate::route::RouteMatch;
+
+#[cfg(test)]
+mod tests;
+
+/// Mistakes beyond this many are not told.
+pub(crate) const MAX_VIOLATIONS: usize = 20;
+
+/// How deep a JSON body may be nested.
+const MAX_DEPTH: usize = 64;
+
+/// The longest pointer that is told, in characters: names in a body are its sender's.
+const MAX_POINTER_CHARS: usize = 256;
+
+/// A route's `input`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InputRules {
+    /// Media types in lower case, without parameters; empty: any.
+    pub(crate) content_types: Vec<String>,
+    pub(crate) max_body_bytes: Option<usize>,
+    pub(crate) parameters: Vec<Parameter>,
+    /// Whether query parameters may come that are not declared.
+    pub(crate) additional: bool,
+    pub(crate) body: Option<Schema>,
+}
+
+/// A declared parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Parameter {
+    pub(crate) place: ParameterPlace,
+    pub(crate) name: String,
+    pub(crate) required: bool,
+    pub(crate) kind: Kind,
+    pub(crate) schema: Schema,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParameterPlace {
+    Query,
+    Path,
+    Header,
+}
+
+/// What a parameter's text is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Integer,
+    Number,
+    Boolean,
+    String,
+}
+
+/// Something that a client must change. Never says what it sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) place: &'static str,
+    /// A JSON pointer (RFC 6901): into the body, or to the parameter by its name.
+    pub(crate) pointer: String,
+    pub(crate) detail: String,
+}
+
+/// Why a request's input is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    MediaType,
+    TooLarge,
+    Invalid(Vec<Violation>),
+}
+
+impl Refused {
+    pub(crate) const fn reason(&self) -> DenyReason {
+        match self {
+            Self::MediaType => DenyReason::MediaTypeUnsupported,
+            Self::TooLarge => DenyReason::BodyTooLarge,
+            Self::Invalid(_) => DenyReason::InputInvalid,
+        }
+    }
+
+    pub(crate) fn into_violations(self) -> Vec<Violation> {
+        match self {
+            Self::Invalid(violations) => violations,
+            Self::MediaType | Self::TooLarge => Vec::new(),
+        }
+    }
+
+    pub(crate) fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Invalid(violations) => violations,
+            Self::MediaType | Self::TooLarge => &[],
+        }
+    }
+}
+
+impl ParameterPlace {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Path => "path",
+            Self::Header => "header",
+        }
+    }
+}
+
+impl InputRules {
+    /// Whether the body, too, must be seen before the request goes on.
+    pub(crate) const fn asks_for_body(&self) -> bool {
+        self.max_body_bytes.is_some() || self.body.is_some()
+    }
+
+    /// Checks what the head says.
+    pub(crate) fn check_head(
+        &self,
+        head: &RequestHead<'_>,
+        matched: &RouteMatch<'_>,
+        has_body: Option<bool>,
+    ) -> Result<(), Refused> {
+        let length = head.envelope.content_length();
+        if self.max_body_bytes.is_some_and(|most| length.is_some_and(|length| length > most as u64)) {
+            return Err(Refused::TooLarge);
+        }
+        let has_body = has_body.unwrap_or_else(|| head.envelope.may_have_body());
+        if !self.content_types.is_empty() && has_body && !self.takes(head.envelope.content_type()) {
+            return Err(Refused::MediaType);
+        }
+        let mut violations = Vec::new();
+        for parameter in &self.parameters {
+            parameter.check(head, matched, &mut violations);
+        }
+        if !self.additional {
+            self.check_undeclared(head, &mut violations);
+        }
+        if violations.is_empty() { Ok(()) } else { Err(Refused::invalid(violations)) }
+    }
+
+    /// Checks a part of a body, and all of it where `whole`.
+    pub(crate) fn check_size(&self, size: usize) -> Result<(), Refused> {
+        if self.max_body_bytes.is_some_and(|most| size > most) { Err(Refused::TooLarge) } else { Ok(()) }
+    }
+
+    /// Checks a whole body. `required`: where there must be one.
+    pub(crate) fn check_body(&self, body: &[u8], required: bool) -> Result<(), Refused> {
+        self.check_size(body.len())?;
+        let Some(schema) = &self.body else { return Ok(()) };
+        let whole = |detail: &str| {
+            Err(Refused::Invalid(vec![Violation { place: "body", pointer: String::new(), detail: detail.to_owned() }]))
+        };
+        if body.is_empty() {
+            return if required { whole("a JSON body is needed") } else { Ok(()) };
+        }
+        if depth(body) > MAX_DEPTH {
+            return whole("is nested too deep");
+        }
+        let Some(value) = json::parse(body) else { return whole("is not JSON without repeated members") };
+        let mut violations = Vec::new();
+        schema.check(&value, |pointer, detail| {
+            violations.push(Violation { place: "body", pointer: shortened(pointer), detail });
+        });
+        if violations.is_empty() { Ok(()) } else { Err(Refused::invalid(violations)) }
+    }
+
+    /// RFC 9110 section 8.3.1: type and subtype in any case, parameters aside.
+    fn takes(&self, content_type: Option<&[u8]>) -> bool {
+        let Some(given) = content_type.and_then(|value| std::str::from_utf8(value).ok()) else { return false };
+        let given = given.split(';').next().unwrap_or_default().trim();
+        self.content_types.iter().any(|own| own.eq_ignore_ascii_case(given))
+    }
+
+    fn check_undeclared(&self, head: &RequestHead<'_>, violations: &mut Vec<Violation>) {
+        let declared =
+            |name: &str| self.parameters.iter().any(|own| own.place == ParameterPlace::Query && own.name == name);
+        let names = head.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let names = names.map(|pair| decode_form(pair.split_once('=').map_or(pair, |(name, _)| name)));
+        // The name is the client's own, and not repeated.
+        if names.into_iter().any(|name| !declared(&name)) {
+            let detail = "has parameters that are not declared".to_owned();
+            violations.push(Violation { place: "query", pointer: String::new(), detail });
+        }
+    }
+}
+
+impl Refused {
+    fn invalid(mut violations: Vec<Violation>) -> Self {
+        violations.truncate(MAX_VIOLATIONS);
+        Self::Invalid(violations)
+    }
+}
+
+impl Parameter {
+    fn check(&self, head: &RequestHead<'_>, matched: &RouteMatch<'_>, violations: &mut Vec<Violation>) {
+        let mut violate = |detail: String| {
+            let pointer = format!("/{}", self.name.replace('~', "~0").replace('/', "~1"));
+            violations.push(Violation { place: self.place.word(), pointer, detail });
+        };
+        let text = match self.find(head, matched) {
+            Lookup::One(Some(text)) => text,
+            Lookup::One(None) => return violate("is not text".to_owned()),
+            Lookup::Many => return violate("is there more than once".to_owned()),
+            Lookup::Absent if self.required => return violate("is missing".to_owned()),
+            Lookup::Absent => return,
+        };
+        match self.kind.read(&text) {
+            Some(value) => self.schema.check(&value, |_, detail| violate(detail)),
+            None => violate(format!("is not {}", self.kind.word())),
+        }
+    }
+
+    /// The one value; `None` within where it is no text.
+    fn find<'r>(&self, head: &RequestHead<'r>, matched: &RouteMatch<'r>) -> Lookup<Option<Cow<'r, str>>> {
+        match self.place {
+            ParameterPlace::Query => match head.query_param(&self.name) {
+                Lookup::Absent => Lookup::Absent,
+                Lookup::One(value) => Lookup::One(Some(value)),
+                Lookup::Many => Lookup::Many,
+            },
+            ParameterPlace::Path => {
+                matched.param(&self.name).map_or(Lookup::Absent, |value| Lookup::One(Some(decode_segment(value))))
+            }
+            ParameterPlace::Header => {
+                let lines = head.envelope.all(&self.name);
+                Lookup::of(lines.map(|value| std::str::from_utf8(value).ok().map(Cow::Borrowed)))
+            }
+        }
+    }
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Integer => "an integer",
+            Self::Number => "a number",
+            Self::Boolean => "true or false",
+            Self::String => "a string",
+        }
+    }
+
+    /// Reads the text in the one way that JSON writes such a value.
+    fn read(self, text: &str) -> Option<Value> {
+        match self {
+            Self::String => Some(text.into()),
+            Self::Boolean => match text {
+                "true" => Some(true.into()),
+                "false" => Some(false.into()),
+                _ => None,
+            },
+            Self::Integer => {
+                let digits = text.strip_prefix('-').unwrap_or(text);
+                let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+                let canonical = plain && (digits == "0" || !digits.starts_with('0')) && text != "-0";
+                canonical.then(|| text.parse::<i64>().ok()).flatten().map(Value::from)
+            }
+            Self::Number => {
+                let numeric =
+                    text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'));
+                numeric.then(|| serde_json::from_str::<Value>(text).ok()).flatten().filter(Value::is_number)
+            }
+        }
+    }
+}
+
+/// How deep brackets are nested, outside of strings: more than there is in JSON that is none.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in text {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => {
+                depth = depth.saturating_add(1);
+                deepest = deepest.max(depth);
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn shortened(pointer: String) -> String {
+    match pointer.char_indices().nth(MAX_POINTER_CHARS) {
+        Some((end, _)) => format!("{}…", pointer.get(..end).unwrap_or_default()),
+        None => pointer,
+    }
+}
+
+/// The `errors` member of a problem document, with the comma before it; nothing where there are none.
+pub(crate) fn errors_member(violations: &[Violation]) -> String {
+    if violations.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from(r#","errors":["#);
+    for (index, Violation { place, pointer, detail }) in violations.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        let (pointer, detail) = (Value::from(pointer.as_str()), Value::from(detail.as_str()));
+        // Writing to a string does not fail.
+        let _ = write!(out, r#"{comma}{{"in":"{place}","pointer":{pointer},"detail":{detail}}}"#);
+    }
+    out.push(']');
+    out
+}

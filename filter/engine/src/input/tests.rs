@@ -1,0 +1,310 @@
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::pipeline::{RequestAction, Verdict};
+use crate::policy::Policy;
+use crate::testing::{Request, amended, errors, policy, with_routes};
+
+fn with_input(input: Value) -> Policy {
+    policy(&document(input))
+}
+
+fn document(input: Value) -> Value {
+    with_routes(json!([{"name": "r", "match": {"path": "/r/{id}"}, "access": "public", "input": input}]))
+}
+
+/// The `errors` of a 422.
+fn told(verdict: &Verdict) -> Vec<String> {
+    let body: Value = serde_json::from_slice(&verdict.reply().body).unwrap();
+    let errors = body["errors"].as_array().cloned().unwrap_or_default();
+    let one = |error: &Value| {
+        let text = |name: &str| error[name].as_str().unwrap().to_owned();
+        format!("{} {}: {}", text("in"), text("pointer"), text("detail"))
+    };
+    errors.iter().map(one).collect()
+}
+
+#[test]
+fn parameters_are_what_they_are_declared_to_be() {
+    let policy = with_input(json!({
+        "query": {
+            "page": {"type": "integer", "minimum": 1, "maximum": 100},
+            "ratio": {"type": "number", "exclusiveMinimum": 0},
+            "deep": {"type": "boolean"},
+            "sort": {"type": "string", "enum": ["name", "date"]},
+            "q": {"type": "string", "minLength": 2, "maxLength": 5, "pattern": "^[a-z]+$"},
+        },
+        "path": {"id": {"type": "string", "format": "uuid"}},
+        "headers": {"X-Tenant": {"type": "string", "maxLength": 4}},
+    }));
+    let uuid = "2e1b0e3a-4f0b-4c52-8d2b-2d1f7c5f0a11";
+    for (query, expected, message) in [
+        ("", None, "nothing"),
+        ("page=1&ratio=0.5&deep=true&sort=date&q=abc", None, "all of them"),
+        ("page=100&other=x", None, "one that is not declared"),
+        ("page=%31", None, "escaped"),
+        ("page=0", Some("query /page: must be at least 1"), "too small"),
+        ("page=101", Some("query /page: must be at most 100"), "too large"),
+        ("page=1.0", Some("query /page: is not an integer"), "no integer"),
+        ("page=01", Some("query /page: is not an integer"), "another spelling"),
+        ("page=+1", Some("query /page: is not an integer"), "a space"),
+        ("page=", Some("query /page: is not an integer"), "nothing in it"),
+        ("page", Some("query /page: is not an integer"), "no value"),
+        ("page=99999999999999999999", Some("query /page: is not an integer"), "beyond 64 bits"),
+        ("page=1&page=2", Some("query /page: is there more than once"), "twice"),
+        ("page=1&p%61ge=2", Some("query /page: is there more than once"), "twice, one in escapes"),
+        ("ratio=0", Some("query /ratio: must be more than 0"), "not above"),
+        ("ratio=NaN", Some("query /ratio: is not a number"), "no number"),
+        ("ratio=1e999", Some("query /ratio: is not a number"), "beyond a double"),
+        ("deep=yes", Some("query /deep: is not true or false"), "another word"),
+        ("deep=True", Some("query /deep: is not true or false"), "another case"),
+        ("sort=size", Some("query /sort: must be one of \"name\", \"date\""), "another word"),
+        ("q=a", Some("query /q: must have at least 2 characters"), "too short"),
+        ("q=abcdef", Some("query /q: must have at most 5 characters"), "too long"),
+        ("q=ABC", Some("query /q: must match the pattern ^[a-z]+$"), "another pattern"),
+    ] {
+        let verdict = Request::get(&format!("/r/{uuid}?{query}")).decide(&policy);
+        match expected {
+            None => assert_eq!(verdict.outcome(), ("allow", "public"), "{message}: {query}"),
+            Some(expected) => {
+                assert_eq!((verdict.status(), verdict.decision.reason()), (Some(422), "input_invalid"), "{message}");
+                assert_eq!(told(&verdict), [expected], "{message}: {query}");
+            }
+        }
+    }
+    let verdict = Request::get("/r/7").decide(&policy);
+    assert_eq!(told(&verdict), ["path /id: must be a valid uuid"]);
+    let request = Request::get(&format!("/r/{uuid}"));
+    for (request, expected, message) in [
+        (request.clone().with("x-tenant", "acme"), None, "good"),
+        (request.clone().with("x-tenant", "acme2"), Some("header /x-tenant: must have at most 4 characters"), "long"),
+        (
+            request.clone().with("x-tenant", "a").with("x-tenant", "b"),
+            Some("header /x-tenant: is there more than once"),
+            "two",
+        ),
+        (request.with("x-tenant", b"\xff"), Some("header /x-tenant: is not text"), "bytes"),
+    ] {
+        let verdict = request.decide(&policy);
+        assert_eq!(verdict.status(), expected.map(|_| 422), "{message}");
+        if let Some(expected) = expected {
+            assert_eq!(told(&verdict), [expected], "{message}");
+        }
+    }
+}
+
+#[test]
+fn what_must_be_there_is_missed_and_what_must_not_is_refused() {
+    let policy = with_input(json!({
+        "query": {"page": {"type": "integer", "required": true}}, "additional": "deny",
+    }));
+    for (target, expected) in [
+        ("/r/1?page=1", vec![]),
+        ("/r/1", vec!["query /page: is missing"]),
+        ("/r/1?page=1&debug=secret", vec!["query : has parameters that are not declared"]),
+        ("/r/1?x=1", vec!["query /page: is missing", "query : has parameters that are not declared"]),
+    ] {
+        let verdict = Request::get(target).decide(&policy);
+        assert_eq!(verdict.status(), (!expected.is_empty()).then_some(422), "{target}");
+        if !expected.is_empty() {
+            assert_eq!(told(&verdict), expected, "{target}");
+            let body = String::from_utf8(verdict.reply().body.clone()).unwrap();
+            assert!(!body.contains("secret") && !body.contains("debug"), "{body}");
+        }
+    }
+}
+
+fn with_body(body: Value) -> Policy {
+    with_input(amended(json!({"content_types": ["application/json"], "max_body_bytes": 200}), body))
+}
+
+fn post(kind: &str, length: Option<usize>) -> Request {
+    let request = Request::new("POST", "/r/1").with("content-type", kind);
+    match length {
+        Some(length) => request.with("content-length", length.to_string()),
+        None => request.with("transfer-encoding", "chunked"),
+    }
+}
+
+#[test]
+fn the_kind_and_the_announced_size_of_a_body_are_checked_with_the_head() {
+    let policy = with_body(json!({}));
+    let json = "application/json";
+    for (request, expected, message) in [
+        (post(json, Some(200)), None, "at the limit"),
+        (post("Application/JSON; charset=utf-8", Some(2)), None, "in another case, with parameters"),
+        (post(json, None), None, "of no announced size"),
+        (post(json, Some(201)), Some((413, "body_too_large")), "announced too large"),
+        (post("text/plain", Some(2)), Some((415, "media_type_unsupported")), "another kind"),
+        (post("application/json2", None), Some((415, "media_type_unsupported")), "a longer name"),
+        (post("", Some(2)), Some((415, "media_type_unsupported")), "no name"),
+        (Request::new("POST", "/r/1").with("content-length", "2"), Some((415, "media_type_unsupported")), "no kind"),
+        (Request::new("POST", "/r/1"), Some((415, "media_type_unsupported")), "a method that brings a body"),
+        (post("text/plain", Some(0)), None, "no body, so of no kind"),
+        (Request::get("/r/1"), None, "a method that brings none"),
+    ] {
+        let verdict = request.decide(&policy);
+        let found = verdict.status().map(|status| (status, verdict.decision.reason()));
+        assert_eq!(found, expected, "{message}");
+        assert_eq!(verdict.body.is_some(), expected.is_none(), "{message}: the body is waited for");
+    }
+}
+
+#[test]
+fn a_body_is_judged_when_it_is_whole_and_refused_as_soon_as_it_is_too_large() {
+    let schema = json!({
+        "type": "object",
+        "required": ["email", "role"],
+        "properties": {
+            "email": {"type": "string", "format": "email"},
+            "role": {"enum": ["admin", "viewer"]},
+            "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 2},
+        },
+        "additionalProperties": false,
+    });
+    let policy = with_body(json!({"body": {"schema": schema}}));
+    let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+    for (body, expected, message) in [
+        (r#"{"email": "a@example.com", "role": "viewer"}"#, vec![], "good"),
+        ("", vec!["body : a JSON body is needed"], "nothing"),
+        ("{", vec!["body : is not JSON without repeated members"], "no JSON"),
+        (r#"{"role": "admin", "role": "viewer"}"#, vec!["body : is not JSON without repeated members"], "repeated"),
+        (&deep, vec!["body : is nested too deep"], "deep"),
+        ("[]", vec!["body : must be object"], "another type"),
+        ("{}", vec!["body : must have `email`, `role`"], "missing members"),
+        (
+            r#"{"email": "hunter2", "role": "root", "tags": ["a", 1, "c"], "x/y~": 1}"#,
+            vec![
+                "body /email: must be a valid email",
+                "body /role: must be one of \"admin\", \"viewer\"",
+                "body /tags/1: must be string",
+                "body /tags: must have at most 2 items",
+                "body : has members that are not allowed",
+            ],
+            "everything wrong",
+        ),
+    ] {
+        let mut verdict = post("application/json", None).decide(&policy);
+        verdict.judge_size(body.len().min(1));
+        assert!(verdict.body.is_some(), "{message}: not before it is whole");
+        verdict.judge_body(body.as_bytes());
+        assert!(verdict.body.is_none(), "{message}: it is judged once");
+        assert_eq!(verdict.status(), (!expected.is_empty()).then_some(422), "{message}");
+        if !expected.is_empty() {
+            let (mut found, mut expected) = (told(&verdict), expected);
+            found.sort();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{message}");
+            assert!(!String::from_utf8(verdict.reply().body.clone()).unwrap().contains("hunter2"), "{message}");
+            assert_eq!(verdict.recorded("reason"), Some(json!("input_invalid")), "{message}");
+        }
+    }
+    let mut verdict = post("application/json", None).decide(&policy);
+    verdict.judge_size(201);
+    assert_eq!((verdict.status(), verdict.outcome()), (Some(413), ("deny", "body_too_large")));
+    let mut verdict = post("application/json", None).decide(&policy);
+    verdict.abandon_body();
+    assert_eq!(verdict.recorded("reason"), Some(json!("body_incomplete")));
+}
+
+#[test]
+fn a_method_that_brings_no_body_needs_none() {
+    let policy = with_body(json!({"body": {"schema": {"type": "object"}}}));
+    for (method, needed) in [("GET", false), ("DELETE", false), ("POST", true), ("PUT", true), ("PATCH", true)] {
+        let request = Request::new(method, "/r/1").with("content-length", "0");
+        let mut verdict = request.decide(&policy);
+        verdict.judge_body(b"");
+        assert_eq!(verdict.status(), needed.then_some(422), "{method}");
+    }
+}
+
+#[test]
+fn mistakes_beyond_a_number_are_not_told() {
+    let policy = with_input(json!({"body": {"schema": {"items": {"type": "string"}}}}));
+    let mut verdict = post("application/json", None).decide(&policy);
+    verdict.judge_body(json!((0..100).collect::<Vec<_>>()).to_string().as_bytes());
+    assert_eq!(told(&verdict).len(), MAX_VIOLATIONS);
+}
+
+#[test]
+fn a_dry_run_lets_everything_through_and_says_what_it_would_have_refused() {
+    let mut document = document(
+        json!({"max_body_bytes": 10, "body": {"schema": {"type": "object"}}, "query": {"n": {"type": "integer"}}}),
+    );
+    document["mode"] = json!("dry_run");
+    let policy = policy(&document);
+    let head = Request::get("/r/1?n=x").decide(&policy);
+    assert_eq!(head.outcome(), ("dry_run_deny", "input_invalid"));
+    for (body, reason) in [("[]", "input_invalid"), ("[1,2,3,4,5,6]", "body_too_large")] {
+        let mut verdict = post("application/json", None).decide(&policy);
+        verdict.judge_body(body.as_bytes());
+        assert_eq!(verdict.outcome(), ("dry_run_deny", reason), "{body}");
+        assert!(matches!(verdict.action, RequestAction::Continue(_)), "{body}");
+        assert_eq!(verdict.recorded("reason"), Some(json!(reason)), "{body}");
+    }
+}
+
+#[test]
+fn records_are_those_that_the_level_wants() {
+    for (level, good, bad) in [("all", true, true), ("denied", false, true), ("none", false, false)] {
+        let document =
+            amended(document(json!({"body": {"schema": {"type": "object"}}})), json!({"audit": {"level": level}}));
+        let policy = policy(&document);
+        for (body, expected) in [("{}", good), ("[]", bad)] {
+            let mut verdict = post("application/json", None).decide(&policy);
+            verdict.judge_body(body.as_bytes());
+            assert_eq!(verdict.audit.is_some(), expected, "{level} {body}");
+        }
+    }
+}
+
+#[test]
+fn schemas_may_be_named_and_refer_to_each_other() {
+    let mut document = document(json!({"body": {"schema": "user"}}));
+    document["schemas"] = json!({
+        "name": {"type": "string", "minLength": 1},
+        "user": {"type": "object", "properties": {"name": {"$ref": "/schemas/name"}}},
+    });
+    let policy = policy(&document);
+    for (body, status) in [(r#"{"name": "a"}"#, None), (r#"{"name": ""}"#, Some(422))] {
+        let mut verdict = post("application/json", None).decide(&policy);
+        verdict.judge_body(body.as_bytes());
+        assert_eq!(verdict.status(), status, "{body}");
+    }
+}
+
+#[test]
+fn mistakes_in_input_are_errors_of_the_policy() {
+    for (input, path, message) in [
+        (json!({"content_types": ["json"]}), "content_types[0]", "`json` is not a media type"),
+        (json!({"content_types": ["text/*"]}), "content_types[0]", "is not a media type"),
+        (json!({"content_types": []}), "content_types", "an empty list"),
+        (json!({"max_body_bytes": 1.5}), "max_body_bytes", "a whole number"),
+        (json!({"query": {"n": {}}}), "query.n", "missing field `type`"),
+        (json!({"query": {"n": {"type": "array"}}}), "query.n.type", "not one of the choices"),
+        (json!({"query": {"n": {"type": "string", "format": "colour"}}}), "query.n.format", "not one of the choices"),
+        (json!({"query": {"n": {"type": "string", "pattern": "("}}}), "query.n", "pattern"),
+        (json!({"query": {"n": {"type": "integer", "minimum": "1"}}}), "query.n", "`minimum`: must be number"),
+        (json!({"query": {"n": {"type": "integer", "max": 1}}}), "query.n.max", "unknown field"),
+        (json!({"path": {"nope": {"type": "string"}}}), "path.nope", "has no parameter `nope`"),
+        (json!({"headers": {"a b": {"type": "string"}}}), "headers.a b", "is not a header name"),
+        (json!({"additional": "maybe"}), "additional", "not one of the choices"),
+        (json!({"body": {"schema": {"type": "objekt"}}}), "body.schema", "`type`"),
+        (
+            json!({"body": {"schema": {"properties": {"a": {"minLength": -1}}}}}),
+            "body.schema",
+            "`properties.a.minLength`",
+        ),
+        (json!({"body": {"schema": {"$ref": "https://example.com/s.json"}}}), "body.schema", "only /schemas/NAME"),
+        (json!({"body": {"schema": "user"}}), "body.schema", "there is no schema `user`"),
+        (json!({"body": {}}), "body", "missing field `schema`"),
+    ] {
+        let found = errors(&document(input.clone()));
+        let place = format!("routes[0].input.{path}");
+        let here = found.iter().find(|error| error.path == place);
+        assert!(here.is_some_and(|error| error.message.contains(message)), "{input}: {found:?}");
+    }
+}
