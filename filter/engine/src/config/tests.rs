@@ -578,7 +578,7 @@ fn mistakes_of_routes() {
         ("/routes/2/ip/allow/0", json!("10.0.0.0/33"), "routes[2].ip.allow[0]", "is not a CIDR block", "0 to 32"),
         ("/routes/2/ip/deny", json!(["10.1.2.3/8"]), "routes[2].ip.deny[0]", "is not a CIDR block", "write 10.0.0.0/8"),
         ("/routes/2/mode", json!("shadow"), "routes[2].mode", "`shadow` is not one", "dry_run"),
-        ("/routes/2/input", json!({}), "routes[2].input", "unknown field `input`", "does not have it"),
+        ("/routes/2/lockout", json!({}), "routes[2].lockout", "unknown field `lockout`", "does not have it"),
         (
             "/routes/3",
             json!({"name": "again", "match": {"path": "/open"}, "access": "public"}),
