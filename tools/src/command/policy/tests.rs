@@ -1,4 +1,4 @@
-use portcullis_engine::config::{Key, Node, NodeValue};
+use portcullis_engine::config::{Key, Node, NodeValue, PolicyError};
 use portcullis_engine::{Policy, Secret, SecretLookup};
 use serde_json::Value;
 
@@ -96,11 +96,10 @@ fn compiles(document: &Node) -> bool {
     let secret = |_: &str| SecretLookup::Value(Secret::new(vec![b'A'; 86]));
     match Policy::compile(document, &secret) {
         Ok(_) => true,
-        // What depends on two places at once is beyond a schema, and so is what stands in one that is part of a policy.
+        // What depends on two places at once is beyond a schema.
         Err(errors) => errors.iter().all(|error| {
             let known = ["without a role table", "the policy has no providers", "there is no schema"];
-            let within = error.path.starts_with("schemas.") || error.path.ends_with(".body.schema");
-            within || known.iter().any(|known| error.message.contains(known))
+            known.iter().any(|known| error.message.contains(known))
         }),
     }
 }
@@ -143,6 +142,12 @@ fn the_schema_and_the_engine_agree() {
     let index = compiler.compile("policy.json", &mut schemas).unwrap();
     let agree = |document: &Node, what: &str| {
         let by_schema = schemas.validate(&document.to_canonical_json(), index).is_ok();
+        // What stands in a schema that is part of a policy is beyond the policy's own.
+        let within = |error: &PolicyError| error.path.starts_with("schemas.") || error.path.ends_with(".body.schema");
+        let secret = |_: &str| SecretLookup::Value(Secret::new(vec![b'A'; 86]));
+        if by_schema && Policy::compile(document, &secret).is_err_and(|errors| errors.iter().all(within)) {
+            return;
+        }
         assert_eq!(by_schema, compiles(document), "{what}: the schema says {by_schema}");
     };
     for path in &all {
