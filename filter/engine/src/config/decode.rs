@@ -7,7 +7,7 @@ use super::node::{Key, Node, NodeValue};
 use crate::time::UnixTime;
 
 /// Fields of the contract that this version does not have yet.
-const LATER: [&str; 5] = ["input", "step_up", "api_keys", "lockout", "identity_feed"];
+const LATER: [&str; 4] = ["input", "api_keys", "lockout", "identity_feed"];
 
 /// Everything found so far.
 #[derive(Default)]
