@@ -110,6 +110,15 @@ pub(crate) struct Grant<'r> {
     own: Option<(&'r str, &'r ClaimPath)>,
 }
 
+impl<'p> Authentication<'p> {
+    const fn caller(&self) -> Option<&Principal<'p>> {
+        match self {
+            Self::Anonymous => None,
+            Self::Authenticated(caller) => Some(caller),
+        }
+    }
+}
+
 impl Permit {
     pub(crate) const fn reason(&self) -> AllowReason {
         self.reason
@@ -152,10 +161,7 @@ impl Requirement {
         head: &RequestHead<'_>,
         now: UnixTime,
     ) -> Result<Permit, DenyReason> {
-        let caller = match authentication {
-            Authentication::Anonymous => None,
-            Authentication::Authenticated(caller) => Some(caller),
-        };
+        let caller = authentication.caller();
         let roles = caller.map(|caller| caller.session.roles.as_slice());
         let Grant { reason, role, own } = self.grant(roles, table, head.envelope.method.action())?;
         let permit = Permit { reason, role: role.map(Rc::clone) };
@@ -227,10 +233,7 @@ impl Requirement {
         head: &RequestHead<'_>,
         now: UnixTime,
     ) -> Vec<Finding> {
-        let caller = match authentication {
-            Authentication::Anonymous => None,
-            Authentication::Authenticated(caller) => Some(caller),
-        };
+        let caller = authentication.caller();
         let action = head.envelope.method.action();
         let grant = self.grant(caller.map(|caller| caller.session.roles.as_slice()), table, action);
         let roles = caller.map(|caller| caller.session.roles.as_slice()).unwrap_or_default();

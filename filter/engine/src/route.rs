@@ -166,7 +166,7 @@ type Place = (usize, bool);
 /// What a careless server takes a request for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Misreading<'a> {
-    /// Another route's, which asks something else.
+    /// Another route's, which asks something else, and does not let everybody in.
     Other(&'a Route),
     /// No route's.
     Unknown,
@@ -273,7 +273,7 @@ impl RouteTable {
             }
             for route in self.ending_at(place, query) {
                 known = true;
-                if !route.asks_the_same(found.route) {
+                if !route.is_open() && !route.asks_the_same(found.route) {
                     other = Some(Misreading::Other(route));
                     return ControlFlow::Break(());
                 }
@@ -414,6 +414,14 @@ impl PathPattern {
 }
 
 impl Route {
+    /// Whether a route lets everybody in, whatever the request: no harm is done where a request is taken for its own.
+    fn is_open(&self) -> bool {
+        // All fields are named, so that whoever adds one decides here too.
+        let Self { name: _, path: _, methods: _, hosts: _, requirement, ip, when, step_up, input, dry_run: _, response: _ } =
+            self;
+        *requirement == Requirement::Public && ip.is_none() && when.is_empty() && step_up.is_none() && input.is_none()
+    }
+
     /// Whether two routes ask the same of every request, so that it does not matter which of them a request is. A route
     /// that looks at the values of its path does not.
     fn asks_the_same(&self, other: &Self) -> bool {

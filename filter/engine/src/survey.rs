@@ -253,11 +253,7 @@ impl<'p> RouteView<'p> {
     /// Whether an address may come in here that may not there. Where that is hard to tell, it is so.
     #[must_use]
     pub fn admits_beyond(&self, other: &Self) -> bool {
-        match (&self.route.ip, &other.route.ip) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(own), Some(other)) => own.admits_beyond(other),
-        }
+        goes_beyond(self.route.ip.as_ref(), other.route.ip.as_ref(), crate::ip::IpRule::admits_beyond)
     }
 
     /// What it asks of its caller's authentication.
@@ -269,11 +265,7 @@ impl<'p> RouteView<'p> {
     /// Whether some authentication suffices here that does not there.
     #[must_use]
     pub fn accepts_beyond(&self, other: &Self) -> bool {
-        match (&self.route.step_up, &other.route.step_up) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(own), Some(other)) => own.admits_beyond(other),
-        }
+        goes_beyond(self.route.step_up.as_ref(), other.route.step_up.as_ref(), crate::step_up::StepUp::admits_beyond)
     }
 
     /// Its conditions.
@@ -321,6 +313,11 @@ impl<'p> RouteView<'p> {
     fn knows(&self, host: &str, path: &str, method: &str) -> bool {
         self.policy.routes.find(path, host, method).is_some_and(|found| std::ptr::eq(found.route, self.route))
     }
+}
+
+/// Whether a rule lets in what another does not. No rule lets everything in.
+fn goes_beyond<R>(own: Option<&R>, other: Option<&R>, beyond: impl Fn(&R, &R) -> bool) -> bool {
+    other.is_some_and(|other| own.is_none_or(|own| beyond(own, other)))
 }
 
 impl<'p> Survey<'p> {

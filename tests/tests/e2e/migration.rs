@@ -9,7 +9,7 @@ use crate::harness::audit::Audit;
 use crate::harness::client::{Client, Request, Response};
 use crate::harness::jwks::{Answer, KeyServer};
 use crate::harness::paths;
-use crate::harness::proxy::Setup;
+use crate::harness::proxy::{Proxy, Setup};
 use crate::harness::table::Table;
 use crate::harness::token::now;
 use crate::harness::tool::{portcullis, python};
@@ -168,12 +168,7 @@ fn the_policy_allows_and_refuses_what_envoys_filters_did() {
     let upstream = Upstream::start();
     let reply = || Reply::new(200).header("server", "upstream/1.0").body("ok");
     upstream.on("/documents/7", reply());
-    let proxy = Setup::before(&upstream)
-        .cluster("issuer", server.address)
-        .bare("before")
-        .manager(&before)
-        .policy("after", &after)
-        .start();
+    let proxy = side_by_side(&upstream, &server, &before, &after);
     let (mut old, mut new) = (proxy.client("before"), proxy.client("after"));
     let mut table = Table::new("from Envoy's filters");
     for (name, request, expected_before, expected_after) in cases(&issuer) {
@@ -208,6 +203,16 @@ fn the_policy_allows_and_refuses_what_envoys_filters_did() {
     table.finish();
 }
 
+/// An Envoy with both: its own filters, and ours.
+fn side_by_side(upstream: &Upstream, server: &KeyServer, before: &Value, after: &Value) -> Proxy {
+    Setup::before(upstream)
+        .cluster("issuer", server.address)
+        .bare("before")
+        .manager(before)
+        .policy("after", after)
+        .start()
+}
+
 fn send(client: &mut Client, request: &Request, upstream: &Upstream) -> (Response, bool) {
     upstream.take();
     let response = client.send(request);
@@ -221,12 +226,7 @@ fn what_the_service_and_the_client_are_sent_is_the_same() {
     let server = KeyServer::start(Answer::json(&issuer.set));
     let upstream = Upstream::start();
     upstream.on("/documents/7", Reply::new(200).header("server", "upstream/1.0").body("ok"));
-    let proxy = Setup::before(&upstream)
-        .cluster("issuer", server.address)
-        .bare("before")
-        .manager(&before)
-        .policy("after", &after)
-        .start();
+    let proxy = side_by_side(&upstream, &server, &before, &after);
     let mut table = Table::new("what is sent on");
     let editor = issuer.token("editor", &[]);
     let request = Request::get("/documents/7").bearer(&editor).header("x-user-id", "mallory");

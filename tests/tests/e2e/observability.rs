@@ -68,27 +68,17 @@ fn what_dashboard_and_alerts_name_is_there() {
     for request in 0..60 {
         assert_eq!(get(&proxy, "main", &document.clone().bearer(&forged)), 401, "forged {request}");
     }
+    let preflight = |origin: &str| {
+        let request = Request::new("OPTIONS", "/users/ada/documents/7").header("origin", origin);
+        request.header("access-control-request-method", "GET")
+    };
     for (name, listener, request, status) in [
         ("anonymous", "main", document.clone(), 401),
         ("anonymous", "admin", document, 401),
         ("an upstream that fails", "main", Request::get("/healthz"), 500),
         ("on trial", "main", Request::get("/search"), 200),
-        (
-            "a preflight",
-            "main",
-            Request::new("OPTIONS", "/users/ada/documents/7")
-                .header("origin", "https://app.example.com")
-                .header("access-control-request-method", "GET"),
-            204,
-        ),
-        (
-            "a preflight from elsewhere",
-            "main",
-            Request::new("OPTIONS", "/users/ada/documents/7")
-                .header("origin", "https://elsewhere.example.com")
-                .header("access-control-request-method", "GET"),
-            403,
-        ),
+        ("a preflight", "main", preflight("https://app.example.com"), 204),
+        ("a preflight from elsewhere", "main", preflight("https://elsewhere.example.com"), 403),
     ] {
         assert_eq!(get(&proxy, listener, &request), status, "{name}");
     }

@@ -1128,7 +1128,7 @@ fn numbers_that_are_none_are_refused() {
     }
 }
 
-/// Section 3 of the contract, without what this version does not have: `input`, `step_up` and remote keys.
+/// Section 3 of the contract, without what this version does not have: `input`.
 #[test]
 fn the_example_of_the_contract_compiles() {
     let document = json!({
@@ -1184,6 +1184,7 @@ fn the_example_of_the_contract_compiles() {
                     {"claim": ["scope"], "contains": "docs:read"},
                     {"claim": ["tenant"], "equals": {"header": "x-tenant"}},
                 ],
+                "step_up": {"acr_values": ["urn:example:mfa"], "amr": ["otp"], "max_age": "15m"},
             },
         ],
         "cors": {

@@ -180,12 +180,12 @@ fn sent(policy: &Policy, target: &str, role: Option<&str>) -> Option<(usize, Vec
     Some((verdict.route.unwrap().strip_prefix('r').unwrap().parse().unwrap(), path))
 }
 
-/// Says which route a back end with these quirks takes a request for, where that is one of other access.
+/// Says which route a back end with these quirks takes a request for, where that is a guarded one of other access.
 fn misled(sites: &[Site], (route, path): &(usize, Vec<u8>), quirks: &[Quirk]) -> Option<String> {
     let seen = quirks.iter().fold(path.clone(), |path, (_, quirk)| quirk(&path));
     let taken = sites.iter().filter_map(|site| Some((site.rank(&seen, quirks)?, site)));
     let (_, taken_for) = taken.max_by_key(|(rank, _)| rank.clone())?;
-    (taken_for.access != sites[*route].access).then(|| {
+    (taken_for.access != "public" && taken_for.access != sites[*route].access).then(|| {
         let names: Vec<&str> = quirks.iter().map(|(name, _)| *name).collect();
         let (path, seen) = (String::from_utf8_lossy(path), String::from_utf8_lossy(&seen));
         format!("{path} went on for {:?}; who {names:?} sees {seen}: {taken_for:?}", sites[*route])

@@ -131,100 +131,101 @@ fn an_address_rule_is_wider_where_more_may_come_in() {
     }
 }
 
-/// Requests by brute force: every path of up to three segments of four, every method of some, three hosts.
-fn requests() -> impl Iterator<Item = (String, &'static str, &'static str)> {
-    let segments = ["a", "b", "u1", "zz"];
-    let mut paths: Vec<String> = vec!["/".into()];
-    for one in segments {
-        paths.extend([format!("/{one}"), format!("/{one}/")]);
-        for two in segments {
-            paths.push(format!("/{one}/{two}"));
-            paths.extend(["a", "u1"].map(|three| format!("/{one}/{two}/{three}")));
-        }
-    }
-    paths.into_iter().flat_map(|path| {
-        ["GET", "DELETE", "PURGE", "TRACE"].into_iter().flat_map(move |method| {
-            let path = path.clone();
-            ["h.test", "w.x.test", "other.test"].into_iter().map(move |host| (path.clone(), method, host))
-        })
-    })
-}
-
-/// What stands for the method in a survey of a route.
-fn kind<'m>(view: RouteView<'_>, method: &'m str) -> &'m str {
-    let named = view.methods().iter().any(|own| own == method) || KNOWN_METHODS.contains(&method);
-    if named { method } else { OTHER_METHODS }
-}
-
-fn send(policy: &Policy, request: &(String, &str, &str), caller: Caller<'_>) -> crate::Verdict {
-    let (path, method, host) = request;
-    let request = Request::new(method, path).without(":authority").with(":authority", host);
-    let request = match caller {
-        Caller::Anyone => request,
-        Caller::WithToken => request.bearer(json!({"sub": "u1"})),
-        Caller::Role(role) => request.role(role),
-    };
-    request.objections(policy);
-    request.decide(policy)
-}
-
-/// Every request and every caller, decided with real tokens, against what the survey says.
-fn agrees_with_decisions(policy: &Policy) {
-    let survey = Survey::new(policy);
-    let callers = [Caller::Anyone, Caller::WithToken, Caller::Role("editor"), Caller::Role("viewer")];
-    for request in requests() {
-        for caller in callers {
-            let verdict = send(policy, &request, caller);
-            let Some(view) = policy.routes().find(|view| Some(view.name()) == verdict.route.as_deref()) else {
-                assert_eq!(verdict.decision.reason(), "route_not_found");
-                continue;
-            };
-            let method = kind(view, request.1);
-            assert!(
-                survey.decided(view).here.iter().flatten().any(|own| *own == method),
-                "{request:?} {}",
-                view.name()
-            );
-            let expected = match view.right(caller, method) {
-                // Of the parameters in question, only the one of that value is the caller's.
-                Ok(AllowReason::OwnerAllowed) if !request.0.starts_with("/u1") => "owner_denied",
-                Ok(reason) => reason.code(),
-                Err(reason) => reason.code(),
-            };
-            // A survey is of routes: what is not quite a path of one, and not quite of another, is in no cell of it.
-            if verdict.decision.reason() == "path_ambiguous" {
-                assert!(view.right(caller, method).is_ok(), "{request:?} {caller:?} {}", view.name());
-                continue;
-            }
-            assert_eq!(verdict.decision.reason(), expected, "{request:?} {caller:?} {}", view.name());
-        }
-    }
-}
-
-/// Every request is in a meeting of the two routes that decide it.
-fn meets_all(old: &Policy, new: &Policy) {
-    let meetings = Survey::between(old, new).meetings();
-    for request in requests() {
-        let [before, after] = [old, new].map(|policy| send(policy, &request, Caller::Anyone).route);
-        if before.is_none() && after.is_none() {
-            continue;
-        }
-        let met = meetings.iter().any(|meeting| {
-            let names = [meeting.old, meeting.new].map(|view| view.map(|view| view.name()));
-            let methods = [meeting.old, meeting.new].map(|view| view.map_or(request.1, |view| kind(view, request.1)));
-            let method = if methods.contains(&request.1) { request.1 } else { OTHER_METHODS };
-            let method = if meeting.methods.contains(&method) { method } else { OTHER_METHODS };
-            names == [before.as_deref(), after.as_deref()] && meeting.methods.contains(&method)
-        });
-        assert!(met, "{request:?} {before:?} {after:?}\n{meetings:#?}");
-    }
-}
-
 #[cfg(not(target_arch = "wasm32"))]
 mod at_random {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Requests by brute force: every path of up to three segments of four, every method of some, three hosts.
+    fn requests() -> impl Iterator<Item = (String, &'static str, &'static str)> {
+        let segments = ["a", "b", "u1", "zz"];
+        let mut paths: Vec<String> = vec!["/".into()];
+        for one in segments {
+            paths.extend([format!("/{one}"), format!("/{one}/")]);
+            for two in segments {
+                paths.push(format!("/{one}/{two}"));
+                paths.extend(["a", "u1"].map(|three| format!("/{one}/{two}/{three}")));
+            }
+        }
+        paths.into_iter().flat_map(|path| {
+            ["GET", "DELETE", "PURGE", "TRACE"].into_iter().flat_map(move |method| {
+                let path = path.clone();
+                ["h.test", "w.x.test", "other.test"].into_iter().map(move |host| (path.clone(), method, host))
+            })
+        })
+    }
+
+    /// What stands for the method in a survey of a route.
+    fn kind<'m>(view: RouteView<'_>, method: &'m str) -> &'m str {
+        let named = view.methods().iter().any(|own| own == method) || KNOWN_METHODS.contains(&method);
+        if named { method } else { OTHER_METHODS }
+    }
+
+    fn send(policy: &Policy, request: &(String, &str, &str), caller: Caller<'_>) -> crate::Verdict {
+        let (path, method, host) = request;
+        let request = Request::new(method, path).without(":authority").with(":authority", host);
+        let request = match caller {
+            Caller::Anyone => request,
+            Caller::WithToken => request.bearer(json!({"sub": "u1"})),
+            Caller::Role(role) => request.role(role),
+        };
+        request.objections(policy);
+        request.decide(policy)
+    }
+
+    /// Every request and every caller, decided with real tokens, against what the survey says.
+    fn agrees_with_decisions(policy: &Policy) {
+        let survey = Survey::new(policy);
+        let callers = [Caller::Anyone, Caller::WithToken, Caller::Role("editor"), Caller::Role("viewer")];
+        for request in requests() {
+            for caller in callers {
+                let verdict = send(policy, &request, caller);
+                let Some(view) = policy.routes().find(|view| Some(view.name()) == verdict.route.as_deref()) else {
+                    assert_eq!(verdict.decision.reason(), "route_not_found");
+                    continue;
+                };
+                let method = kind(view, request.1);
+                assert!(
+                    survey.decided(view).here.iter().flatten().any(|own| *own == method),
+                    "{request:?} {}",
+                    view.name()
+                );
+                let expected = match view.right(caller, method) {
+                    // Of the parameters in question, only the one of that value is the caller's.
+                    Ok(AllowReason::OwnerAllowed) if !request.0.starts_with("/u1") => "owner_denied",
+                    Ok(reason) => reason.code(),
+                    Err(reason) => reason.code(),
+                };
+                // A survey is of routes: what is not quite a path of one, and not quite of another, is in no cell of it.
+                if verdict.decision.reason() == "path_ambiguous" {
+                    assert!(view.right(caller, method).is_ok(), "{request:?} {caller:?} {}", view.name());
+                    continue;
+                }
+                assert_eq!(verdict.decision.reason(), expected, "{request:?} {caller:?} {}", view.name());
+            }
+        }
+    }
+
+    /// Every request is in a meeting of the two routes that decide it.
+    fn meets_all(old: &Policy, new: &Policy) {
+        let meetings = Survey::between(old, new).meetings();
+        for request in requests() {
+            let [before, after] = [old, new].map(|policy| send(policy, &request, Caller::Anyone).route);
+            if before.is_none() && after.is_none() {
+                continue;
+            }
+            let met = meetings.iter().any(|meeting| {
+                let names = [meeting.old, meeting.new].map(|view| view.map(|view| view.name()));
+                let methods =
+                    [meeting.old, meeting.new].map(|view| view.map_or(request.1, |view| kind(view, request.1)));
+                let method = if methods.contains(&request.1) { request.1 } else { OTHER_METHODS };
+                let method = if meeting.methods.contains(&method) { method } else { OTHER_METHODS };
+                names == [before.as_deref(), after.as_deref()] && meeting.methods.contains(&method)
+            });
+            assert!(met, "{request:?} {before:?} {after:?}\n{meetings:#?}");
+        }
+    }
 
     /// A policy of a few routes of every kind, those that would be refused left out.
     fn policies() -> impl Strategy<Value = Policy> {
