@@ -417,8 +417,19 @@ impl Route {
     /// Whether a route lets everybody in, whatever the request: no harm is done where a request is taken for its own.
     fn is_open(&self) -> bool {
         // All fields are named, so that whoever adds one decides here too.
-        let Self { name: _, path: _, methods: _, hosts: _, requirement, ip, when, step_up, input, dry_run: _, response: _ } =
-            self;
+        let Self {
+            name: _,
+            path: _,
+            methods: _,
+            hosts: _,
+            requirement,
+            ip,
+            when,
+            step_up,
+            input,
+            dry_run: _,
+            response: _,
+        } = self;
         *requirement == Requirement::Public && ip.is_none() && when.is_empty() && step_up.is_none() && input.is_none()
     }
 
