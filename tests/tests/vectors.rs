@@ -4,6 +4,7 @@ mod browser;
 mod cors;
 mod cors_policies;
 mod istio;
+mod json_bodies;
 mod jwt_negative;
 mod networks;
 mod paths;

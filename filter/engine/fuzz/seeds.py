@@ -146,6 +146,11 @@ def decide_seeds() -> dict:
         "tenant": request("GET", "/drafts/x", "authorization\tBearer \x01" + claims(realm={"tenant": "blue"})),
         "search": request("GET", "/search/blue?tenant=blue", "x-tenant\tblue", "authorization\tBearer \x01" + claims(
             scope="docs:read a", tenant="blue", plan="gold", level=3, email_verified=True)),
+        "search-wrong": request("GET", "/search/BLUE?page=0&exact=yes&ratio=.3&sort=no&tenant=BLUE", "x-tenant\tBLUE"),
+        "search-right": request("GET", "/search/blue?page=1&exact=true&ratio=1e0&sort=up&tenant=blue", bearer),
+        "register": request("POST", "/register?from=192.0.2.1", "content-type\tapplication/json", "content-length\t9"),
+        "register-wrong": request("POST", "/register?a=b", "content-type\ttext/plain", "content-length\t999"),
+        "careless": request("GET", "/ADMIN/x", bearer),
         "vault": request("GET", "/vault/1", bearer),
         "vault-strong": request("GET", "/vault/1", "authorization\tBearer \x01" + claims(
             acr="urn:example:mfa", amr=["otp"], auth_time=NOW - 60)),
@@ -170,14 +175,43 @@ def decide_seeds() -> dict:
     return items
 
 
+def body_seeds() -> dict:
+    user = {"email": "ada@example.com", "role": "editor"}
+    full = {**user, "age": 36, "ratio": 1.5, "id": "2e1b0e3a-4f0b-4c52-8d2b-2d1f7c5f0a11",
+            "seen": "2025-06-15T15:06:40Z", "home": "https://example.com/~ada", "address": "192.0.2.7",
+            "tags": ["one", "two"]}
+    items = {"user": user, "full": full, "managed": {**user, "manager": {**user, "manager": user}},
+             "unmanaged": {**user, "manager": {}}, "address-6": {**user, "address": "2001:db8::1"},
+             "list": [user], "number": 1, "more": {**user, "admin": True}, "deep": json.loads("[" * 80 + "]" * 80)}
+    for name, wrong in [("email", "ada"), ("role", "root"), ("age", -1), ("age", 1.5), ("ratio", 0.3), ("id", "1"),
+                        ("seen", "today"), ("home", "/here"), ("address", "1.2.3"), ("tags", ["a", "a"]),
+                        ("tags", ["UPPER"]), ("tags", [1, 2, 3, 4])]:
+        items[f"wrong-{name}-{len(items)}"] = {**user, name: wrong}
+    bodies = {name: json.dumps(item) for name, item in items.items()}
+    bodies["repeated"] = '{"email":"a@b.test","role":"viewer","role":"admin"}'
+    bodies["repeated-escaped"] = '{"email":"a@b.test","role":"viewer","r\\u006fle":"admin"}'
+    bodies["surrogate"] = '{"email":"\\ud800@b.test","role":"viewer"}'
+    bodies["big-number"] = '{"email":"a@b.test","role":"viewer","age":1e400}'
+    bodies["comma"] = '{"email":"a@b.test","role":"viewer",}'
+    bodies["bom"] = '\ufeff{"email":"a@b.test","role":"viewer"}'
+    bodies["long"] = json.dumps({**user, "home": "https://example.com/" + "a" * 500})
+    bodies["empty"] = ""
+    items = {name: "\x00" + body for name, body in bodies.items()}
+    for flags, name in enumerate(["trial", "chunked", "trial-chunked", "type", "trial-type"], start=1):
+        items[f"with-{name}"] = chr(flags) + bodies["user"]
+    items["in-pieces"] = "\x0a" + bodies["long"]
+    return items
+
+
 def policy_seeds() -> dict:
     policy = json.loads((HERE / "fixtures/policy.json").read_text())
     minimal = {"version": "v1", "routes": [{"name": "a", "match": {"path": "/a"}, "access": "public"}]}
     items = {"minimal": "j" + json.dumps(minimal), "empty": "j{}", "repeated": 'j{"version":"v1","version":"v1"}'}
-    for name in ("providers", "roles", "cors", "security_headers", "audit", "cache"):
+    for name in ("providers", "roles", "cors", "security_headers", "schemas", "audit", "cache"):
         items[name] = "j" + json.dumps({**minimal, name: policy[name]})
     for index, route in enumerate(policy["routes"]):
-        part = {"version": "v1", "roles": policy["roles"], "providers": policy["providers"][:1], "routes": [route]}
+        part = {"version": "v1", "roles": policy["roles"], "providers": policy["providers"][:1],
+                "schemas": policy["schemas"], "routes": [route]}
         items[f"route-{index}"] = "j" + json.dumps(part)
     everything = (HERE.parents[2] / "tools/tests/policies/everything.yaml").read_text()
     items["everything-yaml"] = "y" + everything
@@ -218,6 +252,7 @@ def main() -> None:
     signed = json.loads(file.read_text())
     seeds("token", token_seeds(signed))
     seeds("path", {f"{index:02}": path for index, path in enumerate(PATHS)})
+    seeds("body", body_seeds())
     seeds("decide", decide_seeds())
     seeds("policy", policy_seeds())
     seeds("jwks", jwks_seeds(signed))

@@ -1,6 +1,7 @@
 //! Changes to header maps, and the security headers of a response.
 
 use crate::request::Headers;
+use crate::set_cookie::CookieRules;
 use crate::text::{Header, Text};
 
 /// One change to a header map. Names are lower case.
@@ -49,6 +50,97 @@ const PERMISSIONS_POLICY: &str = "accelerometer=(), autoplay=(), camera=(), cros
 
 const CSP: &str = "content-security-policy";
 
+/// Headers that tell of the inside (OWASP Secure Headers Project, `headers_remove.json`, 2026-07-19).
+const LEAKY: [&str; 87] = [
+    "$wsep",
+    "host-header",
+    "k-proxy-request",
+    "liferay-portal",
+    "oraclecommercecloud-version",
+    "pega-host",
+    "powered-by",
+    "product",
+    "server",
+    "sourcemap",
+    "x-aspnet-version",
+    "x-aspnetmvc-version",
+    "x-atmosphere-error",
+    "x-atmosphere-first-request",
+    "x-atmosphere-tracking-id",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-backside-transport",
+    "x-beserver",
+    "x-calculatedbetarget",
+    "x-cf-powered-by",
+    "x-cms",
+    "x-cocoon-version",
+    "x-content-encoded-by",
+    "x-datadog-origin",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+    "x-datadog-tags",
+    "x-datadog-trace-id",
+    "x-diaginfo",
+    "x-dtagentid",
+    "x-dthealthcheck",
+    "x-dtinjectedservlet",
+    "x-envoy-attempt-count",
+    "x-envoy-external-address",
+    "x-envoy-internal",
+    "x-envoy-original-dst-host",
+    "x-envoy-upstream-service-time",
+    "x-feserver",
+    "x-framework",
+    "x-generated-by",
+    "x-generator",
+    "x-gitlab-meta",
+    "x-jitsi-release",
+    "x-joomla-version",
+    "x-kong-admin-latency",
+    "x-kong-client-latency",
+    "x-kong-proxy-latency",
+    "x-kong-request-id",
+    "x-kong-response-latency",
+    "x-kong-third-party-latency",
+    "x-kong-total-latency",
+    "x-kong-upstream-latency",
+    "x-kong-upstream-status",
+    "x-kubernetes-pf-flowschema-ui",
+    "x-kubernetes-pf-prioritylevel-uid",
+    "x-litespeed-cache",
+    "x-litespeed-cache-control",
+    "x-litespeed-purge",
+    "x-litespeed-tag",
+    "x-litespeed-vary",
+    "x-mod-pagespeed",
+    "x-nextjs-cache",
+    "x-nextjs-matched-path",
+    "x-nextjs-page",
+    "x-nextjs-redirect",
+    "x-old-content-length",
+    "x-oneagent-js-injection",
+    "x-owa-version",
+    "x-page-speed",
+    "x-php-version",
+    "x-powered-by",
+    "x-powered-by-plesk",
+    "x-powered-cms",
+    "x-redirect-by",
+    "x-ruxit-js-agent",
+    "x-server-powered-by",
+    "x-sourcefiles",
+    "x-sourcemap",
+    "x-turbo-charged-by",
+    "x-tyk-trace-id",
+    "x-umbraco-version",
+    "x-varnish-backend",
+    "x-varnish-server",
+    "x-woodpecker-version",
+];
+
 /// A rule for a header of every response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderRule {
@@ -56,8 +148,6 @@ pub(crate) enum HeaderRule {
     Set(Text, Text),
     /// It has this value where the upstream gives it none.
     Default(Text, Text),
-    /// It never leaves.
-    Remove(Text),
 }
 
 impl HeaderRule {
@@ -71,7 +161,7 @@ impl HeaderRule {
 
     fn name(&self) -> &str {
         match self {
-            Self::Set(name, _) | Self::Default(name, _) | Self::Remove(name) => name,
+            Self::Set(name, _) | Self::Default(name, _) => name,
         }
     }
 
@@ -87,7 +177,35 @@ impl HeaderRule {
             Self::Default(name, value) => {
                 present.next().is_none().then(|| HeaderEdit::Set(name.clone(), value.clone()))
             }
-            Self::Remove(name) => present.next().map(|_| HeaderEdit::Remove(name.clone())),
+        }
+    }
+}
+
+/// Names of headers, by their length: most headers of a response are told to be none of them without being compared.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NameSet(Vec<Vec<Text>>);
+
+impl NameSet {
+    fn insert(&mut self, name: Text) {
+        if self.0.len() <= name.len() {
+            self.0.resize(name.len() + 1, Vec::new());
+        }
+        if let Some(names) = self.0.get_mut(name.len()) {
+            names.push(name);
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Text> {
+        self.0.get(name.len())?.iter().find(|own| ***own == *name)
+    }
+
+    /// Removes those of the names that are there.
+    pub(crate) fn remove_from(&self, headers: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
+        for found in headers.iter().filter_map(|(name, _)| self.get(name)) {
+            let edit = HeaderEdit::Remove(found.clone());
+            if !edits.contains(&edit) {
+                edits.push(edit);
+            }
         }
     }
 }
@@ -129,32 +247,53 @@ pub(crate) struct SecurityHeaders {
     pub(crate) preset: Preset,
     pub(crate) set: Vec<(String, String)>,
     pub(crate) remove: Vec<String>,
+    /// What the preset would remove, and does not.
+    pub(crate) keep: Vec<String>,
+    pub(crate) set_cookie: Option<CookieRules>,
 }
 
 impl Default for SecurityHeaders {
     fn default() -> Self {
-        Self { preset: Preset::Recommended, set: Vec::new(), remove: vec!["server".into(), "x-powered-by".into()] }
+        Self {
+            preset: Preset::Recommended,
+            set: Vec::new(),
+            remove: vec!["server".into(), "x-powered-by".into()],
+            keep: Vec::new(),
+            set_cookie: None,
+        }
     }
 }
 
 impl SecurityHeaders {
-    /// The rules of every response of the upstream: the preset, then what `set` says instead, less what `remove` names.
+    /// The rules of every response of the upstream: the preset, then what `set` says instead, less what is removed.
     pub(crate) fn rules(&self, cors: bool) -> Vec<HeaderRule> {
-        let overridden = |name: &str| {
-            self.set.iter().any(|(set, _)| set == name) || self.remove.iter().any(|removed| removed == name)
-        };
         let mut rules = self.preset.rules(cors);
-        rules.retain(|rule| !overridden(rule.name()));
+        rules.retain(|rule| !self.sets(rule.name()) && !self.remove.iter().any(|removed| removed == rule.name()));
         rules.extend(self.set.iter().map(|(name, value)| HeaderRule::Set(name.clone().into(), value.clone().into())));
-        rules.extend(self.remove.iter().map(|name| HeaderRule::Remove(name.clone().into())));
         rules
+    }
+
+    /// The headers that never leave.
+    pub(crate) fn removed(&self) -> NameSet {
+        let mut names = NameSet::default();
+        let leaky = if self.preset == Preset::None { [].as_slice() } else { &LEAKY };
+        let leaky = leaky.iter().map(|name| Text::Static(name)).filter(|name| !self.sets(name));
+        for name in leaky.chain(self.remove.iter().map(|name| name.clone().into())) {
+            if names.get(&name).is_none() && !self.keep.iter().any(|kept| **kept == *name) {
+                names.insert(name);
+            }
+        }
+        names
+    }
+
+    fn sets(&self, name: &str) -> bool {
+        self.set.iter().any(|(set, _)| set == name)
     }
 
     /// The headers of every reply of our own: always the `api` set, and what `set` adds to it.
     pub(crate) fn reply_headers(&self, cors: bool) -> Vec<Header> {
-        let preset = Preset::Api.rules(cors).into_iter().filter_map(|rule| match rule {
-            HeaderRule::Set(name, value) | HeaderRule::Default(name, value) => Some((name, value)),
-            HeaderRule::Remove(_) => None,
+        let preset = Preset::Api.rules(cors).into_iter().map(|rule| match rule {
+            HeaderRule::Set(name, value) | HeaderRule::Default(name, value) => (name, value),
         });
         let mut headers: Vec<_> = preset.collect();
         for (name, value) in &self.set {

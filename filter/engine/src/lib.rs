@@ -27,6 +27,7 @@ mod response;
 mod route;
 mod secret;
 mod session;
+mod set_cookie;
 mod step_up;
 mod survey;
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use crate::cors::CorsPolicy;
-use crate::headers::{HeaderEdit, HeaderRule, Preset, SecurityHeaders};
+use crate::headers::{HeaderEdit, HeaderRule, NameSet, Preset, SecurityHeaders};
 use crate::input::Violation;
 use crate::reply::{Denial, LocalReply, problem_body};
 use crate::request::Headers;
+use crate::set_cookie::CookieRules;
 use crate::text::Header;
 
 /// What a gRPC service says of its own failure beside the status (gRPC over HTTP/2, "Responses"; `google.rpc.Status`).
@@ -19,6 +20,8 @@ pub(crate) struct ResponseRules {
     pub(crate) hide_upstream_5xx: bool,
     pub(crate) preset: Preset,
     security: Vec<HeaderRule>,
+    removed: NameSet,
+    set_cookie: Option<CookieRules>,
     reply_headers: Vec<Header>,
 }
 
@@ -34,8 +37,9 @@ impl ResponseRules {
     pub(crate) fn new(cors: Option<CorsPolicy>, security: &SecurityHeaders, hide_upstream_5xx: bool) -> Self {
         let reply_headers = security.reply_headers(cors.is_some());
         let preset = security.preset;
+        let (removed, set_cookie) = (security.removed(), security.set_cookie.clone());
         let security = security.rules(cors.is_some());
-        Self { cors, hide_upstream_5xx, preset, security, reply_headers }
+        Self { cors, hide_upstream_5xx, preset, security, removed, set_cookie, reply_headers }
     }
 }
 
@@ -49,6 +53,10 @@ impl ResponsePlan {
     pub fn edits(&self, upstream: &Headers<'_>) -> Vec<HeaderEdit> {
         let mut edits = Vec::with_capacity(self.rules.security.len() + 4);
         edits.extend(self.rules.security.iter().filter_map(|rule| rule.edit(upstream)));
+        self.rules.removed.remove_from(upstream, &mut edits);
+        if let Some(rules) = &self.rules.set_cookie {
+            rules.harden(upstream, &mut edits);
+        }
         if let Some(cors) = &self.rules.cors {
             cors.response_edits(self.origin.as_deref(), upstream, &mut edits);
         }
@@ -60,8 +68,8 @@ impl ResponsePlan {
     /// CORS mean nothing here.
     #[must_use]
     pub fn trailer_edits(&self, upstream: &Headers<'_>) -> Vec<HeaderEdit> {
-        let removals = self.rules.security.iter().filter(|rule| matches!(rule, HeaderRule::Remove(_)));
-        let mut edits: Vec<_> = removals.filter_map(|rule| rule.edit(upstream)).collect();
+        let mut edits = Vec::new();
+        self.rules.removed.remove_from(upstream, &mut edits);
         self.hide_grpc_words(upstream, &mut edits);
         edits
     }

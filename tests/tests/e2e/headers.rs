@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::bench::Bench;
 use crate::harness::client::Request;
 use crate::harness::expect::Expect;
+use crate::harness::fixtures;
 use crate::harness::policy;
 use crate::harness::token::Token;
 use crate::harness::upstream::{Reply, Upstream};
@@ -243,4 +244,61 @@ fn nobody_brings_an_identity_along() {
     }
     bench.finish();
     assert!(proxy.vm_failures().is_empty(), "{:?}", proxy.vm_failures());
+}
+
+#[test]
+fn what_tells_of_the_inside_stays_there() {
+    let Some(list) = fixtures::text("owasp/headers_remove.json") else { return };
+    let leaky: Value = serde_json::from_str(&list).unwrap();
+    let leaky: Vec<&str> = leaky["headers"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(leaky.len() > 50, "OWASP's list has more than {}", leaky.len());
+    let upstream = Upstream::start();
+    let reply = leaky.iter().fold(Reply::new(200), |reply, name| reply.header(name, "inner.example.com/1.2"));
+    upstream.on("/own", reply.header("x-of-the-service", "kept").body("x"));
+    let proxy = setup(&upstream)
+        .policy("default", &preset(Value::Null))
+        .policy("api", &preset(json!({"preset": "api"})))
+        .policy("kept", &preset(json!({"keep": ["x-b3-traceid"]})))
+        .start();
+    for (listener, kept) in [("default", None), ("api", None), ("kept", Some("x-b3-traceid"))] {
+        let mut bench = Bench::new("leaky headers", &proxy, listener, &upstream);
+        let headers = bench.exchange(&Request::get("/own")).response.headers;
+        bench.holds("the service's own stays", headers.all("x-of-the-service") == ["kept"], || format!("{headers:?}"));
+        for name in leaky.iter().map(|name| name.to_ascii_lowercase()) {
+            let found = headers.all(&name);
+            // Envoy names itself, once the filter has seen the response.
+            let expected = if kept == Some(name.as_str()) { vec!["inner.example.com/1.2"] } else { vec![] };
+            let expected = if name == "server" { vec!["envoy"] } else { expected };
+            bench.holds(&name, found == expected, || format!("{found:?}"));
+        }
+        bench.finish();
+    }
+}
+
+#[test]
+fn cookies_say_what_the_policy_asks() {
+    let upstream = Upstream::start();
+    upstream.on(
+        "/own",
+        Reply::new(200)
+            .header("set-cookie", "sid=1; Path=/")
+            .header("set-cookie", "csrf=2; SameSite=None; Secure")
+            .header("set-cookie", "ready=3; secure; httponly; samesite=Strict")
+            .body("x"),
+    );
+    let proxy = setup(&upstream)
+        .policy(
+            "main",
+            &preset(json!({"set_cookie": {"secure": true, "http_only": true, "same_site": "lax", "except": ["csrf"]}})),
+        )
+        .start();
+    let mut bench = Bench::new("cookies", &proxy, "main", &upstream);
+    let cookies = bench.exchange(&Request::get("/own")).response.headers.all("set-cookie");
+    let expected = [
+        "sid=1; Path=/; Secure; HttpOnly; SameSite=Lax",
+        "csrf=2; SameSite=None; Secure",
+        "ready=3; secure; httponly; samesite=Strict",
+    ];
+    bench.holds("each in its place", cookies == expected, || format!("{cookies:?}"));
+    bench.finish();
 }

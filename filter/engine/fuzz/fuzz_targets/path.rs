@@ -43,8 +43,10 @@ fn sent_on(target: &[u8]) -> Option<Vec<u8>> {
                 });
                 Some(rewritten.unwrap_or_else(|| target.to_vec()))
             }
-            (Decision::Deny(DenyReason::PathMalformed | DenyReason::RequestMalformed), RequestAction::Reply(reply)) => {
-                assert_eq!(reply.status, 400);
+            (Decision::Deny(reason), RequestAction::Reply(reply)) => {
+                let of_form = [DenyReason::PathMalformed, DenyReason::PathAmbiguous, DenyReason::RequestMalformed]
+                    .contains(&reason);
+                assert!(of_form && reply.status == 400, "{reason}");
                 None
             }
             (decision, action) => panic!("{decision:?}, {action:?}"),

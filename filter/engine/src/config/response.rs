@@ -7,6 +7,7 @@ use crate::audit::{AuditLevel, Sinks};
 use crate::cors::{CorsPolicy, Names, Origins, Subdomains, is_token};
 use crate::hash::FixedSet;
 use crate::headers::{Preset, SecurityHeaders};
+use crate::set_cookie::{CookieRules, SameSite};
 
 /// Headers that say how a message is framed or what is in it, and those that our own replies give a meaning.
 const NOT_TO_SET: [&str; 10] = [
@@ -218,10 +219,16 @@ pub(crate) fn security_headers(node: &Node, path: &Path<'_>, findings: &mut Find
     let preset = fields.read("preset", findings, |node, path, findings| choice(node, path, findings, &presets));
     let set = fields.read("set", findings, headers_to_set);
     let remove = fields.read("remove", findings, |node, path, findings| list(node, path, findings, header_name));
-    let (set_path, line) = (path.field("set"), fields.line);
+    let keep = fields.read("keep", findings, |node, path, findings| list(node, path, findings, header_name));
+    let set_cookie = fields.read("set_cookie", findings, set_cookie);
+    let (set_path, keep_path, line) = (path.field("set"), path.field("keep"), fields.line);
     fields.finish(findings);
-    for (name, _) in set.iter().flatten().filter(|(name, _)| remove.iter().flatten().any(|removed| removed == name)) {
+    let is_removed = |name: &String| remove.iter().flatten().any(|removed| removed == name);
+    for (name, _) in set.iter().flatten().filter(|(name, _)| is_removed(name)) {
         findings.error(&set_path, line, format!("`{name}` is also in `remove`"), "keep one of them");
+    }
+    for name in keep.iter().flatten().filter(|name| is_removed(name)) {
+        findings.error(&keep_path, line, format!("`{name}` is also in `remove`"), "keep one of them");
     }
     let defaults = SecurityHeaders::default();
     let set = set.unwrap_or_default();
@@ -229,7 +236,40 @@ pub(crate) fn security_headers(node: &Node, path: &Path<'_>, findings: &mut Find
         let is_set = |name: &String| set.iter().any(|(set, _)| set == name);
         defaults.remove.into_iter().filter(|name| !is_set(name)).collect()
     });
-    Some(SecurityHeaders { preset: preset.unwrap_or(defaults.preset), set, remove })
+    let (preset, keep) = (preset.unwrap_or(defaults.preset), keep.unwrap_or_default());
+    Some(SecurityHeaders { preset, set, remove, keep, set_cookie })
+}
+
+/// `set_cookie`.
+fn set_cookie(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<CookieRules> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let secure = fields.read("secure", findings, boolean).unwrap_or(false);
+    let http_only = fields.read("http_only", findings, boolean).unwrap_or(false);
+    let asks = secure || http_only || fields.take("same_site").is_some();
+    let same_site = fields.read("same_site", findings, |node, path, findings| {
+        choice(node, path, findings, &[("strict", SameSite::Strict), ("lax", SameSite::Lax)])
+    });
+    let except = fields.read("except", findings, |node, path, findings| list(node, path, findings, cookie_name));
+    let line = fields.line;
+    fields.finish(findings);
+    if !asks {
+        findings.error(
+            path,
+            line,
+            "nothing is asked of cookies",
+            "set secure, http_only or same_site, or leave it out",
+        );
+    }
+    Some(CookieRules { secure, http_only, same_site, except: except.unwrap_or_default() })
+}
+
+fn cookie_name(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    let name = text(node, path, findings)?;
+    if !is_token(name) {
+        findings.error(path, node.line, format!("`{name}` is not a name of a cookie"), "write it as the service does");
+        return None;
+    }
+    Some(name.to_owned())
 }
 
 fn headers_to_set(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Vec<(String, String)>> {

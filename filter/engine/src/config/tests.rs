@@ -852,7 +852,41 @@ fn mistakes_of_security_headers() {
             "keep one of them",
         ),
         ("/security_headers/remove", json!(["a:b"]), "security_headers.remove[0]", "is not a header name", "letters"),
-        ("/security_headers/add", json!({}), "security_headers.add", "unknown field `add`", "preset, set, remove"),
+        (
+            "/security_headers/add",
+            json!({}),
+            "security_headers.add",
+            "unknown field `add`",
+            "preset, set, remove, keep",
+        ),
+        (
+            "/security_headers",
+            json!({"remove": ["x-a"], "keep": ["X-A"]}),
+            "security_headers.keep",
+            "`x-a` is also in `remove`",
+            "keep one of them",
+        ),
+        (
+            "/security_headers/set_cookie",
+            json!({"same_site": "none"}),
+            "security_headers.set_cookie.same_site",
+            "`none` is not one of the choices",
+            "strict, lax",
+        ),
+        (
+            "/security_headers/set_cookie",
+            json!({"secure": false, "except": ["a"]}),
+            "security_headers.set_cookie",
+            "nothing is asked of cookies",
+            "set secure, http_only or same_site",
+        ),
+        (
+            "/security_headers/set_cookie",
+            json!({"secure": true, "except": ["a=b"]}),
+            "security_headers.set_cookie.except[0]",
+            "`a=b` is not a name of a cookie",
+            "as the service does",
+        ),
     ]);
 }
 

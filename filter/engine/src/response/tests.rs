@@ -123,6 +123,37 @@ fn headers_are_removed_and_set_as_the_policy_says() {
 }
 
 #[test]
+fn what_tells_of_the_inside_is_removed_unless_it_is_kept() {
+    let upstream =
+        [("x-aspnet-version", "4"), ("x-aspnet-version", "5"), ("x-b3-traceid", "1"), ("server", "x"), ("x-own", "2")];
+    for (members, expected, message) in [
+        (json!({}), vec!["x-own: 2"], "recommended"),
+        (json!({"preset": "api"}), vec!["x-own: 2"], "api"),
+        (json!({"remove": []}), vec!["x-own: 2"], "a list of one's own is beside it"),
+        (json!({"keep": ["X-B3-TraceId"]}), vec!["x-b3-traceid: 1", "x-own: 2"], "what is kept"),
+        (json!({"keep": ["server"]}), vec!["server: x", "x-own: 2"], "what is kept of the default list"),
+        (
+            json!({"set": {"x-aspnet-version": "6"}, "remove": ["x-own"]}),
+            vec!["x-aspnet-version: 6"],
+            "what is set is not removed",
+        ),
+        (
+            json!({"preset": "none", "remove": []}),
+            vec!["server: x", "x-aspnet-version: 4", "x-aspnet-version: 5", "x-b3-traceid: 1", "x-own: 2"],
+            "none",
+        ),
+    ] {
+        let plan = plan(json!({"security_headers": members}));
+        let sent = sent(&plan, &upstream);
+        let of_upstream: Vec<_> = sent
+            .iter()
+            .filter(|line| upstream.iter().any(|(name, _)| line.starts_with(&format!("{name}: "))))
+            .collect();
+        assert_eq!(of_upstream, expected, "{message}");
+    }
+}
+
+#[test]
 fn errors_of_the_upstream_stay_behind() {
     let hiding = plan(json!({}));
     let upstream = headers(&[
