@@ -207,6 +207,7 @@ def policy_seeds() -> dict:
     policy = json.loads((HERE / "fixtures/policy.json").read_text())
     minimal = {"version": "v1", "routes": [{"name": "a", "match": {"path": "/a"}, "access": "public"}]}
     items = {"minimal": "j" + json.dumps(minimal), "empty": "j{}", "repeated": 'j{"version":"v1","version":"v1"}'}
+    items["long-number"] = "j" + json.dumps({**minimal, "schemas": {"a": {"maxLength": int("64" + "2" * 54)}}})
     for name in ("providers", "roles", "cors", "security_headers", "schemas", "audit", "cache"):
         items[name] = "j" + json.dumps({**minimal, name: policy[name]})
     for index, route in enumerate(policy["routes"]):

@@ -10,7 +10,6 @@ use crate::harness::client::Request;
 use crate::harness::exceptions::Suite;
 use crate::harness::expect::Exchange;
 use crate::harness::fixtures;
-use crate::harness::policy;
 use crate::harness::proxy::Setup;
 use crate::harness::upstream::Upstream;
 
@@ -21,7 +20,8 @@ fn what_passes_is_json() {
     let routes = json!([{"name": "body", "match": {"path": "/body"}, "access": "public", "input": {
         "content_types": ["application/json"], "max_body_bytes": 1_048_576, "body": {"schema": true},
     }}]);
-    let proxy = Setup::before(&upstream).stop_iteration().policy("main", &policy::with_routes(routes)).start();
+    let policy = json!({"version": "v1", "routes": routes});
+    let proxy = Setup::before(&upstream).stop_iteration().policy("main", &policy).start();
     let mut bench = Bench::new("JSON bodies", &proxy, "main", &upstream);
     let mut suite = Suite::open("json_parsing");
     let mut passed = 0;

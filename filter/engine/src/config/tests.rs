@@ -1143,6 +1143,12 @@ fn json_text_and_a_struct_are_the_same_policy() {
     }
     let spelled = policy(&serde_json::from_str::<Value>(&document.to_string().replace("4096", "4096.0")).unwrap());
     assert_eq!(spelled.digest(), from_json.digest(), "4096.0 is 4096");
+    let large = with(&[("/schemas", json!({"large": {"maxLength": 64}}))]).to_string();
+    let large = ["64222222222222222222222222222222222222222222222222222222", "6.422222222222223e55"].map(|number| {
+        let text = large.replace(r#""maxLength":64"#, &format!(r#""maxLength":{number}"#));
+        Policy::load(text.as_bytes(), &secrets).unwrap()
+    });
+    assert_eq!(large[0].digest(), large[1].digest(), "written short, a number is what it was");
     let other = policy(&with(&[("/providers/0/max_token_bytes", json!(4097))]));
     assert_ne!(other.digest(), from_json.digest(), "another policy has another digest");
 }
