@@ -14,6 +14,7 @@ mod faults;
 mod headers;
 mod hostcalls;
 mod hostile;
+mod http2;
 mod input;
 mod jwks;
 mod key_ring;
