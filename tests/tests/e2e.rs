@@ -27,6 +27,8 @@ mod step_up;
 mod tokens;
 mod upgrade;
 
+use serde_json::{Value, json};
+
 use crate::harness::proxy::Setup;
 use crate::harness::token::SECRET;
 use crate::harness::upstream::Upstream;
@@ -34,4 +36,17 @@ use crate::harness::upstream::Upstream;
 /// A proxy whose module knows the example's secret.
 fn setup(upstream: &Upstream) -> Setup {
     Setup::before(upstream).env("SECRET_KEY", SECRET)
+}
+
+/// The fields of a cluster whose servers are spoken to like this.
+fn speaking(options: &Value) -> Value {
+    json!({"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": options,
+    }}})
+}
+
+/// Envoy leaves trailers of HTTP/1.1 out unless it is told to pass them on.
+fn with_trailers() -> Value {
+    json!({"http_protocol_options": {"enable_trailers": true}})
 }

@@ -1,6 +1,6 @@
 //! A client that sends exactly what it is given, over one kept-alive connection, in HTTP/1.1 or HTTP/2.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::DEADLINE;
@@ -224,6 +224,13 @@ impl Client {
         let mut stream = self.stream.take().ok_or(std::io::ErrorKind::NotConnected)?;
         stream.get_mut().write_all(rest)?;
         self.receive(stream, method)
+    }
+
+    /// Reads this many bytes of whatever follows an answer.
+    pub fn read(&mut self, count: usize) -> std::io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.as_mut().ok_or(std::io::ErrorKind::NotConnected)?.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Waits for the first bytes of an answer, and leaves them.

@@ -24,10 +24,7 @@ pub const CONTINUATION: u8 = 0x9;
 const ACK: u8 = 0x1;
 pub const END_STREAM: u8 = 0x1;
 pub const END_HEADERS: u8 = 0x4;
-const PADDED: u8 = 0x8;
-const PRIORITY: u8 = 0x20;
 
-const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 const INITIAL_WINDOW_SIZE: u16 = 0x4;
 /// What a window holds before anybody said otherwise, and the most that it can.
 const WINDOW: u32 = 65_535;
@@ -55,6 +52,14 @@ struct Stream {
     /// How much more the other side takes on it, beyond what it takes on any.
     credit: i64,
     sent: i64,
+}
+
+/// A request as a server gets it.
+pub struct Asked {
+    pub id: u32,
+    pub fields: Fields,
+    pub body: Vec<u8>,
+    pub trailers: Headers,
 }
 
 /// One side of a connection. Whoever is not asked for anything reads nothing.
@@ -102,8 +107,7 @@ impl Connection {
     }
 
     fn greet(&mut self) -> io::Result<()> {
-        let setting = |name: u16, value: u32| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat();
-        let settings = [setting(INITIAL_WINDOW_SIZE, MAX_WINDOW), setting(ENABLE_CONNECT_PROTOCOL, 1)].concat();
+        let settings = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &MAX_WINDOW.to_be_bytes()].concat();
         let more = (MAX_WINDOW - WINDOW).to_be_bytes();
         self.write(&[frame(SETTINGS, 0, 0, &settings), frame(WINDOW_UPDATE, 0, 0, &more)].concat())
     }
@@ -158,11 +162,12 @@ impl Connection {
     }
 
     fn room(&self, id: u32) -> io::Result<usize> {
-        let stream = self.streams.get(&id).ok_or(ErrorKind::NotConnected)?;
-        if let Some(code) = stream.reset {
+        let stream = self.streams.get(&id);
+        if let Some(code) = stream.and_then(|stream| stream.reset) {
             return Err(refused(format!("RST_STREAM {code}")));
         }
-        let room = self.credit.min(self.stream_credit + stream.credit - stream.sent).max(0);
+        let granted = self.stream_credit + stream.map_or(0, |stream| stream.credit - stream.sent);
+        let room = self.credit.min(granted).max(0);
         Ok(usize::try_from(room).unwrap())
     }
 
@@ -221,16 +226,12 @@ impl Connection {
     }
 
     /// A request that has come whole: its stream, head, body and trailers. `None` at the end of the connection.
-    pub fn request(&mut self) -> io::Result<Option<(u32, Fields, Vec<u8>, Headers)>> {
+    pub fn request(&mut self) -> io::Result<Option<Asked>> {
         loop {
-            // A tunnel is one as soon as it is asked for.
-            let is_asked = |stream: &Stream| {
-                stream.ended || stream.blocks.first().is_some_and(|fields| value(fields, ":method") == b"CONNECT")
-            };
-            if let Some(id) = self.streams.iter().find(|(_, stream)| is_asked(stream)).map(|(id, _)| *id) {
+            if let Some(id) = self.streams.iter().find(|(_, stream)| stream.ended).map(|(id, _)| *id) {
                 let mut stream = self.streams.remove(&id).unwrap_or_default();
                 let trailers = headers(stream.blocks.split_off(1).into_iter().flatten().collect());
-                return Ok(Some((id, stream.blocks.remove(0), stream.body, trailers)));
+                return Ok(Some(Asked { id, fields: stream.blocks.remove(0), body: stream.body, trailers }));
             }
             match self.read() {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
@@ -239,7 +240,7 @@ impl Connection {
         }
     }
 
-    /// Reads one frame and does what it asks for; tells its kind.
+    /// Reads one frame and does what it asks for; tells its kind. Envoy pads none.
     fn read(&mut self) -> io::Result<u8> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head)?;
@@ -267,11 +268,7 @@ impl Connection {
         Ok(kind)
     }
 
-    fn read_content(&mut self, kind: u8, flags: u8, id: u32, payload: &[u8]) -> io::Result<()> {
-        let padded = usize::from(kind != CONTINUATION && flags & PADDED != 0);
-        let prioritised = if kind == HEADERS && flags & PRIORITY != 0 { 5 } else { 0 };
-        let padding = if padded == 1 { usize::from(payload[0]) } else { 0 };
-        let content = &payload[padded + prioritised..payload.len() - padding];
+    fn read_content(&mut self, kind: u8, flags: u8, id: u32, content: &[u8]) -> io::Result<()> {
         let stream = self.streams.entry(id).or_default();
         if kind == DATA {
             stream.body.extend_from_slice(content);

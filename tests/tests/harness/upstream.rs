@@ -1,14 +1,14 @@
 //! The service behind the proxy: it answers as told and remembers all that reached it.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-use super::h2::{self, Connection};
+use super::h2::{self, Asked, Connection};
 use super::wire::{Headers, read_body_and_trailers, read_head};
 
 /// A request as the upstream saw it.
@@ -263,16 +263,29 @@ fn serve(stream: TcpStream, shared: &Shared) {
             answered: reply.headers.clone(),
         };
         let head_only = seen.method == "HEAD";
+        let protocol = seen.headers.one("upgrade");
         shared.seen.lock().unwrap().push(seen);
+        if let Some(protocol) = protocol {
+            // However it ends, it is over.
+            _ = echo(&protocol, &mut reader, &mut writer);
+            return;
+        }
         if reply.write(&mut writer, head_only).is_err() {
             return;
         }
     }
 }
 
+/// Takes up any protocol: what comes goes back.
+fn echo(protocol: &str, reader: &mut impl Read, writer: &mut impl Write) -> std::io::Result<u64> {
+    let head = format!("HTTP/1.1 101 Reply\r\nconnection: upgrade\r\nupgrade: {protocol}\r\n\r\n");
+    writer.write_all(head.as_bytes())?;
+    std::io::copy(reader, writer)
+}
+
 fn serve_h2(reader: BufReader<TcpStream>, shared: &Shared) -> std::io::Result<()> {
     let mut connection = Connection::server(reader)?;
-    while let Some((id, fields, body, trailers)) = connection.request()? {
+    while let Some(Asked { id, fields, body, trailers }) = connection.request()? {
         let text = |name| String::from_utf8_lossy(h2::value(&fields, name)).into_owned();
         let (method, target) = (text(":method"), text(":path"));
         let reply = reply_to(&target, shared);
