@@ -431,7 +431,7 @@ impl Policy {
             let left = early.then(|| self.sources.holding(head)).into_iter().flatten();
             let found = passage.token.as_ref().map(|token| token.source).into_iter().chain(left);
             let places = found.filter(|source| stays(source)).map(|source| &source.place);
-            upstream::strip_token(head, places, &mut edits);
+            upstream::strip_token(head, places.chain(self.sources.disguised(head)), &mut edits);
         }
         if let Some(principal) = principal {
             upstream::identify(principal, &mut edits);

@@ -201,6 +201,17 @@ fn single([viewer, admin]: &[String; 2], row: &mut impl FnMut(&str, &Request, &E
     ] {
         row(&format!("twice: {name}"), &request, &Expect::deny(400, "header_duplicate"));
     }
+    let twice = Request::new("POST", "/open/x").header("content-type", "application/json");
+    let twice = twice.header("content-type", "text/html");
+    row("twice: content-type", &twice, &Expect::deny(400, "header_duplicate"));
+    let listed = Request::new("POST", "/open/x").header("content-type", "multipart/mixed; boundary=\"a,b\"");
+    row("a comma in a boundary", &listed, &Expect::allow("public"));
+    for value in ["Bearer\t", "bearer \t", "Bearer\""] {
+        let disguised = Request::get("/open/x").header("authorization", format!("{value}{viewer}"));
+        row(&format!("{value:?} before a token"), &disguised, &Expect::allow("public").no_upstream("authorization"));
+        let disguised = Request::get("/rest").header("authorization", format!("{value}{viewer}"));
+        row(&format!("{value:?} where one is needed"), &disguised, &Expect::deny(401, "credentials_missing"));
+    }
     for length in [8193, 20_000, 60_000] {
         let request = Request::get("/rest").bearer(&"a".repeat(length));
         row(&format!("a token of {length}"), &request, &Expect::deny(401, "token_too_large"));

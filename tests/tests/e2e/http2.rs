@@ -107,6 +107,11 @@ fn rows() -> Vec<(&'static str, Fields, Fate)> {
         ("a length without a body", with("content-length", "5"), Refused),
         ("a length that is none", with("content-length", "0x5"), Refused),
         ("two lengths", [with("content-length", "0"), vec![field("content-length", "5")]].concat(), Refused),
+        (
+            "two kinds of content",
+            [with("content-type", "a/b"), vec![field("content-type", "c/d")]].concat(),
+            Denied(400, "header_duplicate"),
+        ),
         ("two credentials", with("authorization", "Bearer a.b.c"), Denied(400, "header_duplicate")),
         ("200 headers", admin().fields().into_iter().chain(many(200)).collect(), Passes),
         ("400 headers", admin().fields().into_iter().chain(many(400)).collect(), Refused),

@@ -193,8 +193,33 @@ fn tokens_stay_behind_even_where_nobody_looks_at_them() {
     ] {
         check(&request, &policy, &[open], message);
     }
-    let basic = Request::get("/open/x").with("authorization", "Basic YTpi");
-    check(&basic, &policy, &[open, ("authorization", "Basic YTpi")], "what is no token stays");
+    for value in ["Basic YTpi", "BearerX a.b.c", "Bearer.a.b.c"] {
+        let request = Request::get("/open/x").with("authorization", value);
+        check(&request, &policy, &[open, ("authorization", value)], "what is no token stays");
+    }
+}
+
+/// What is no token here, and may be one to a service that splits more freely.
+#[test]
+fn disguised_tokens_stay_behind() {
+    let places = json!({
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}, {"name": "x-token"}, {"name": "x-raw", "value_prefix": "raw-"}],
+        "forward": true,
+        "claim_to_headers": [],
+    });
+    let policy = with_provider(places);
+    let good = token(json!({}));
+    for separator in ["\t", " \t", "\t ", "\u{b}", "\u{c}", "\u{1f}", "\u{a0}", ":", "=", "\"", "/"] {
+        let disguised = format!("bEARER{separator}{good}");
+        let open = Request::get("/open/x").with("authorization", &disguised);
+        check(&open, &policy, &[(":path", "/open/x")], &disguised);
+        let me = Request::get("/me").with("authorization", &disguised);
+        assert_eq!(me.decide(&policy).outcome(), ("deny", "credentials_missing"), "{disguised}");
+        let beside = me.with("x-token", &good);
+        check(&beside, &policy, &[(":path", "/me"), ("x-token", &good)], &disguised);
+    }
+    let raw = Request::get("/open/x").with("x-raw", "raw\t1");
+    check(&raw, &policy, &[(":path", "/open/x"), ("x-raw", "raw\t1")], "a prefix that is no scheme has no separator");
 }
 
 #[test]
