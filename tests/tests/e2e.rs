@@ -25,6 +25,7 @@ mod observability;
 mod robustness;
 mod step_up;
 mod tokens;
+mod trailers;
 mod upgrade;
 
 use serde_json::{Value, json};

@@ -222,6 +222,53 @@ fn disguised_tokens_stay_behind() {
     check(&raw, &policy, &[(":path", "/open/x"), ("x-raw", "raw\t1")], "a prefix that is no scheme has no separator");
 }
 
+/// What a service may take for a header that was decided on, or for one of ours, does not follow in a trailer.
+#[test]
+fn trailers_say_nothing_of_what_was_decided() {
+    let routes = json!([
+        {"name": "a", "match": {"path": "/a"}, "access": "authenticated",
+         "when": [{"claim": ["tenant"], "equals": {"header": "X-Tenant"}}]},
+        {"name": "b", "match": {"path": "/b"}, "access": "public",
+         "input": {"headers": {"X-Page": {"type": "integer"}}}},
+    ]);
+    let provider = amended(provider(), json!({"from_headers": [{"name": "X-Token"}], "forward": true}));
+    let policy = policy(&amended(with_routes(routes), json!({"providers": [provider]})));
+    let left = |name: &str| {
+        let edits = policy.request_trailer_edits(&[(name, b"a"), (name, b"b"), ("x-checksum", b"c")]);
+        after(&edits, &[(name, "a"), (name, "b"), ("x-checksum", "c")]).len()
+    };
+    for name in [
+        "x-user-id",
+        "x_user_id",
+        "x.user.role",
+        "x-portcullis-scope",
+        "x-http-method-override",
+        "x_original_url",
+        "x-token",
+        "x_token",
+        "x-tenant",
+        "x_page",
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "host",
+        "origin",
+        "content-type",
+        "content-length",
+        "transfer-encoding",
+        "upgrade",
+        "x-forwarded-for",
+        "x_forwarded_client_cert",
+        "x-envoy-external-address",
+    ] {
+        assert_eq!(left(name), 1, "{name} goes, every line of it");
+    }
+    for name in ["grpc-status", "x-users", "digest", "server-timing"] {
+        assert_eq!(left(name), 3, "{name} stays");
+    }
+    assert_eq!(policy.request_trailer_edits(&[("digest", b"a")]), [], "nothing to remove is no edit");
+}
+
 #[test]
 fn tokens_go_on_where_their_provider_says_so() {
     let policy = with_provider(json!({"forward": true, "claim_to_headers": []}));
