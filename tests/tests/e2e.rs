@@ -26,6 +26,7 @@ mod robustness;
 mod step_up;
 mod tokens;
 mod trailers;
+mod tunnels;
 mod upgrade;
 
 use serde_json::{Value, json};

@@ -172,6 +172,12 @@ impl<'a> Envelope<'a> {
         std::str::from_utf8(value).ok()?.trim().parse().ok()
     }
 
+    /// Whether another protocol is asked for: the host leaves the header in such requests alone, and gives those of HTTP/2 the
+    /// form of HTTP/1.1 (RFC 9110 section 7.8, RFC 8441 section 4).
+    pub(crate) fn asks_to_upgrade(&self) -> bool {
+        self.all("upgrade").next().is_some()
+    }
+
     pub(crate) fn content_type(&self) -> Option<&'a [u8]> {
         self.single.content_type.one()
     }
