@@ -52,3 +52,8 @@ fn speaking(options: &Value) -> Value {
 fn with_trailers() -> Value {
     json!({"http_protocol_options": {"enable_trailers": true}})
 }
+
+/// Envoy waits a second before it hangs up on a client that it has refused, which is many where most are.
+fn hanging_up_soon() -> Value {
+    json!({"delayed_close_timeout": "0.05s"})
+}

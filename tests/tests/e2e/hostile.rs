@@ -10,7 +10,7 @@ use crate::harness::policy;
 use crate::harness::token::Token;
 use crate::harness::upstream::Upstream;
 
-use super::setup;
+use super::{hanging_up_soon, setup};
 
 /// Ways to write `/admin/keys`, and the reason they are refused for where the way is not simply the path itself.
 const SPELLINGS: [(&str, Option<&str>); 46] = [
@@ -109,7 +109,7 @@ fn is_of_http1(request: &Request) -> bool {
 #[test]
 fn nothing_passes_for_what_it_is_not() {
     let upstream = Upstream::start();
-    let proxy = setup(&upstream).policy("main", &guarded()).start();
+    let proxy = setup(&upstream).policy("main", &guarded()).manager(&hanging_up_soon()).start();
     let mut bench = Bench::new("hostile requests", &proxy, "main", &upstream);
     let tokens = ["viewer", "admin"].map(|role| Token::of("ada", role).mint());
     for protocol in Protocol::BOTH {

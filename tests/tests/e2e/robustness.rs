@@ -6,13 +6,13 @@ use crate::harness::table::Table;
 use crate::harness::token::{Alg, SECRET, Token, sign};
 use crate::harness::upstream::{Reply, Upstream};
 
-use super::setup;
+use super::{hanging_up_soon, setup};
 
 #[test]
 fn nothing_a_client_sends_stops_the_module() {
     let upstream = Upstream::start();
     upstream.on("/healthz", Reply::new(200).header("x-odd", "\u{80}\u{ff}").header("x_under", "1").body("ok"));
-    let proxy = setup(&upstream).policy("main", &policy::example()).start();
+    let proxy = setup(&upstream).policy("main", &policy::example()).manager(&hanging_up_soon()).start();
     let mut table = Table::new("robustness");
     let token = Token::of("ada", "admin").mint();
     for protocol in Protocol::BOTH {
