@@ -115,6 +115,10 @@ pub(crate) fn request_headers() -> Result<HeaderMap, Status> {
     HeaderMap::read(MapType::HttpRequestHeaders)
 }
 
+pub(crate) fn request_trailers() -> Result<HeaderMap, Status> {
+    HeaderMap::read(MapType::HttpRequestTrailers)
+}
+
 pub(crate) fn response_headers() -> Result<HeaderMap, Status> {
     HeaderMap::read(MapType::HttpResponseHeaders)
 }
@@ -133,8 +137,13 @@ pub(crate) fn edit_response(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result
     edits.iter().try_for_each(|edit| apply(MapType::HttpResponseHeaders, known, edit))
 }
 
+/// Edits the request's trailers, of which `known` were just read.
+pub(crate) fn edit_request_trailers(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
+    edits.iter().try_for_each(|edit| apply(MapType::HttpRequestTrailers, known, edit))
+}
+
 /// Edits the response's trailers, of which `known` were just read.
-pub(crate) fn edit_trailers(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
+pub(crate) fn edit_response_trailers(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
     edits.iter().try_for_each(|edit| apply(MapType::HttpResponseTrailers, known, edit))
 }
 

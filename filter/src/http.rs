@@ -209,11 +209,18 @@ impl Request {
         }
     }
 
-    fn edit_trailers(&self) -> Result<(), Status> {
+    fn edit_request_trailers(&self) -> Result<(), Status> {
+        let Some(plugin) = &self.plugin else { return Ok(()) };
+        let map = host::request_trailers()?;
+        let trailers = map.headers()?;
+        host::edit_request_trailers(&trailers, &plugin.policy.request_trailer_edits(&trailers))
+    }
+
+    fn edit_response_trailers(&self) -> Result<(), Status> {
         let Some(plan) = self.response.as_ref().filter(|_| !self.replied) else { return Ok(()) };
         let map = host::response_trailers()?;
         let trailers = map.headers()?;
-        host::edit_trailers(&trailers, &plan.trailer_edits(&trailers))
+        host::edit_response_trailers(&trailers, &plan.trailer_edits(&trailers))
     }
 
     fn reply(&mut self, reply: LocalReply) -> Outcome {
@@ -278,7 +285,16 @@ impl HttpContext for Http {
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.follow(None, true)
+        let edited =
+            self.0.try_borrow().map_or(Err(Status::InternalFailure), |request| request.edit_request_trailers());
+        match edited {
+            Ok(()) => self.follow(None, true),
+            Err(status) => {
+                // The head may be gone already. Without its end the request is never whole, and the host's time-out ends it.
+                log::error!("cannot edit the request's trailers: {status:?}");
+                Action::Pause
+            }
+        }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
@@ -290,7 +306,8 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        let edited = self.0.try_borrow().map_or(Err(Status::InternalFailure), |request| request.edit_trailers());
+        let edited =
+            self.0.try_borrow().map_or(Err(Status::InternalFailure), |request| request.edit_response_trailers());
         match edited {
             Ok(()) => Action::Continue,
             Err(status) => {

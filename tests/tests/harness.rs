@@ -14,6 +14,7 @@ pub mod clock;
 pub mod exceptions;
 pub mod expect;
 pub mod fixtures;
+pub mod h2;
 pub mod jwks;
 pub mod keys;
 pub mod load;

@@ -20,11 +20,12 @@ use self::error::Path;
 use self::provider::RawProvider;
 use self::route::RawRoute;
 use crate::audit::{AuditLevel, Sinks};
-use crate::authz::{Requirement, RoleTable};
+use crate::authz::{Operand, Requirement, RoleTable, Test};
 use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
 use crate::hash::{FixedMap, FixedSet};
 use crate::headers::SecurityHeaders;
+use crate::input::ParameterPlace;
 use crate::pipeline::short_digest;
 use crate::policy::Policy;
 use crate::response::ResponseRules;
@@ -135,12 +136,14 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let response = Rc::new(ResponseRules::new(defaults.cors.clone(), &defaults.security, defaults.hide_upstream_5xx));
     let known_roles = known_roles(&roles, &routes);
     let places: Vec<(usize, Option<u32>)> = routes.iter().map(|raw| (raw.index, raw.line)).collect();
-    let routes = routes.into_iter().map(|raw| compile_route(raw, &defaults, &response)).collect();
+    let routes: Vec<Route> = routes.into_iter().map(|raw| compile_route(raw, &defaults, &response)).collect();
+    let judged_headers = judged_headers(&sources, &routes);
     let routes = RouteTable::new(routes);
     warn_of_open_roots(&routes, &places, findings);
     Some(Policy {
         dry_run,
         identity_headers: stripped,
+        judged_headers,
         sources,
         providers,
         remote_jwks,
@@ -415,6 +418,24 @@ fn known_roles(roles: &RoleTable, routes: &[RawRoute]) -> Vec<String> {
 fn identity_headers<'p>(providers: impl Iterator<Item = &'p Provider>) -> Vec<String> {
     let headers = providers.flat_map(|provider| &provider.claim_to_headers);
     let mut headers: Vec<String> = headers.map(|(_, header)| header.replace('_', "-")).collect();
+    headers.sort();
+    headers.dedup();
+    headers
+}
+
+fn judged_headers(sources: &Sources, routes: &[Route]) -> Vec<String> {
+    let tokens = sources.0.iter().filter_map(|source| match &source.place {
+        Place::Header { name, .. } => Some(&**name),
+        Place::Cookie(_) | Place::Param(_) => None,
+    });
+    let conditions = routes.iter().flat_map(|route| &route.when).filter_map(|condition| match &condition.test {
+        Test::Equals(Operand::Header(name)) => Some(name.as_str()),
+        _ => None,
+    });
+    let inputs = routes.iter().filter_map(|route| route.input.as_deref());
+    let parameters = inputs.flat_map(|input| &input.parameters);
+    let parameters = parameters.filter(|own| own.place == ParameterPlace::Header).map(|own| own.name.as_str());
+    let mut headers: Vec<String> = tokens.chain(conditions).chain(parameters).map(str::to_owned).collect();
     headers.sort();
     headers.dedup();
     headers

@@ -128,6 +128,12 @@ impl InputRules {
         matched: &RouteMatch<'_>,
         has_body: Option<bool>,
     ) -> Result<(), Refused> {
+        // What follows is no body, and never ends: neither its size nor what is in it can be judged.
+        if head.envelope.asks_to_upgrade() && (self.asks_for_body() || !self.content_types.is_empty()) {
+            let detail = "the route judges bodies, and takes no other protocol".to_owned();
+            let violation = Violation { place: "header", pointer: "/upgrade".to_owned(), detail };
+            return Err(Refused::Invalid(vec![violation]));
+        }
         let length = head.envelope.content_length();
         if self.max_body_bytes.is_some_and(|most| length.is_some_and(|length| length > most as u64)) {
             return Err(Refused::TooLarge);

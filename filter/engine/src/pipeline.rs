@@ -189,6 +189,13 @@ impl Policy {
         self.conclude(envelope, head.as_ref().ok(), &passage, &outcome, &asked)
     }
 
+    /// The edits that the trailers of a request need before they go on: some servers take them for headers, and nothing was
+    /// decided on what they say.
+    #[must_use]
+    pub fn request_trailer_edits(&self, trailers: &Headers<'_>) -> Vec<HeaderEdit> {
+        upstream::strip_trailers(trailers, &self.identity_headers, &self.judged_headers)
+    }
+
     /// The way itself: route, preflight, address, authentication, authorization.
     fn pass<'a, T: Trace>(
         &'a self,
@@ -420,7 +427,7 @@ impl Policy {
             Authentication::Authenticated(principal) => Some(principal),
             Authentication::Anonymous => None,
         };
-        let mut edits = upstream::strip_forged(envelope, &self.identity_headers);
+        let mut edits = upstream::strip_forged(envelope.headers, &self.identity_headers);
         if let Some(head) = head {
             let stays = |source: &TokenSource| match principal {
                 Some(principal) => !principal.provider.forward,
@@ -431,7 +438,7 @@ impl Policy {
             let left = early.then(|| self.sources.holding(head)).into_iter().flatten();
             let found = passage.token.as_ref().map(|token| token.source).into_iter().chain(left);
             let places = found.filter(|source| stays(source)).map(|source| &source.place);
-            upstream::strip_token(head, places, &mut edits);
+            upstream::strip_token(head, places.chain(self.sources.disguised(head)), &mut edits);
         }
         if let Some(principal) = principal {
             upstream::identify(principal, &mut edits);

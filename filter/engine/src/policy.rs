@@ -24,6 +24,8 @@ pub struct Policy {
     pub(crate) response: Rc<ResponseRules>,
     /// Headers that clients cannot set: those of `claim_to_headers`, with `-` for `_`.
     pub(crate) identity_headers: Vec<String>,
+    /// Headers that tokens, conditions and parameters are read from.
+    pub(crate) judged_headers: Vec<String>,
     pub(crate) audit_level: AuditLevel,
     pub(crate) sinks: Sinks,
     pub(crate) digest: String,

@@ -172,6 +172,12 @@ impl<'a> Envelope<'a> {
         std::str::from_utf8(value).ok()?.trim().parse().ok()
     }
 
+    /// Whether another protocol is asked for: the host leaves the header in such requests alone, and gives those of HTTP/2 the
+    /// form of HTTP/1.1 (RFC 9110 section 7.8, RFC 8441 section 4).
+    pub(crate) fn asks_to_upgrade(&self) -> bool {
+        self.all("upgrade").next().is_some()
+    }
+
     pub(crate) fn content_type(&self) -> Option<&'a [u8]> {
         self.single.content_type.one()
     }
@@ -206,11 +212,13 @@ impl<'a> RequestHead<'a> {
             single.content_type,
             single.requested_method,
         ];
-        // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin or a host never has one.
+        // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin or a host never has one, nor a
+        // media type outside quotes (RFC 9110 section 8.3.1).
         let joined = |once: Once<'a>| once.one().is_some_and(|value| value.contains(&b','));
         let joined = joined(single.origin)
             || joined(single.authority)
             || joined(single.host)
+            || single.content_type.one().is_some_and(|value| unquoted_elements(value).nth(1).is_some())
             || single.authorization.one().is_some_and(repeats_credentials);
         if joined || must_stand_alone.contains(&Lookup::Many) {
             return Err(DenyReason::HeaderDuplicate);
@@ -295,11 +303,14 @@ pub(crate) fn decode_form(text: &str) -> Cow<'_, str> {
 /// quotes is something other than a further parameter of the same credentials (RFC 9110 section 11.4). A comma with a
 /// space after it was in one line from the start, and makes credentials that nobody takes.
 fn repeats_credentials(value: &[u8]) -> bool {
-    if !value.contains(&b',') {
-        return false;
-    }
+    let starts_bare = |element: &&[u8]| element.first().is_some_and(|byte| !byte.is_ascii_whitespace());
+    unquoted_elements(value).skip(1).filter(starts_bare).any(|element| !is_parameter(element))
+}
+
+/// What stands between commas that are not quoted (RFC 9110 section 5.6.4).
+fn unquoted_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
-    let elements = value.split(|byte| {
+    value.split(move |byte| {
         let separates = *byte == b',' && !quoted;
         match *byte {
             _ if escaped => escaped = false,
@@ -308,9 +319,7 @@ fn repeats_credentials(value: &[u8]) -> bool {
             _ => {}
         }
         separates
-    });
-    let starts_bare = |element: &&[u8]| element.first().is_some_and(|byte| !byte.is_ascii_whitespace());
-    elements.skip(1).filter(starts_bare).any(|element| !is_parameter(element))
+    })
 }
 
 /// Whether a `Connection` names headers for the next hop to drop (RFC 9110 section 7.6.1), which may be those that tell

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::authz::Principal;
 use crate::headers::HeaderEdit;
-use crate::request::{Envelope, RequestHead, spells, spells_prefix};
+use crate::request::{Headers, RequestHead, spells, spells_prefix};
 use crate::token::{Place, without_cookie, without_param};
 
 /// Headers of ours that no client may set.
@@ -25,14 +25,56 @@ const OVERRIDES: [&str; 10] = [
     "x-forwarded-uri",
 ];
 
+/// What says who asks, for what, of whom, and how a message is read belongs into its head (RFC 9110 section 6.5.1).
+const HEAD_ONLY: [&str; 13] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "forwarded",
+    "host",
+    "origin",
+    "proxy-authorization",
+    "transfer-encoding",
+    "upgrade",
+    "x-real-ip",
+];
+
+/// What proxies, Envoy among them, tell of a client and of what it asked for.
+const PROXY_PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
+
 /// Removes every spelling of an identity header, and of those that would make another request of this one.
-pub(crate) fn strip_forged(envelope: Envelope<'_>, identity_headers: &[String]) -> Vec<HeaderEdit> {
+pub(crate) fn strip_forged(headers: &Headers<'_>, identity_headers: &[String]) -> Vec<HeaderEdit> {
+    strip(headers, |name| is_forged(name, identity_headers))
+}
+
+/// Removes from trailers what the head may not have, and what was looked at in the head, of which some servers know no
+/// difference. `judged` are the headers that a policy reads.
+pub(crate) fn strip_trailers(
+    trailers: &Headers<'_>,
+    identity_headers: &[String],
+    judged: &[String],
+) -> Vec<HeaderEdit> {
+    strip(trailers, |name| {
+        is_forged(name, identity_headers)
+            || PROXY_PREFIXES.iter().any(|prefix| spells_prefix(name, prefix))
+            || judged.iter().any(|own| spells(name, own))
+            || HEAD_ONLY.iter().any(|own| spells(name, own))
+    })
+}
+
+fn is_forged(name: &str, identity_headers: &[String]) -> bool {
+    spells_prefix(name, OWN_PREFIX)
+        || identity_headers.iter().any(|own| spells(name, own))
+        || OVERRIDES.iter().any(|own| spells(name, own))
+}
+
+fn strip(headers: &Headers<'_>, goes: impl Fn(&str) -> bool) -> Vec<HeaderEdit> {
     let mut edits: Vec<HeaderEdit> = Vec::with_capacity(8);
-    for (name, _) in envelope.headers {
-        let is_forged = spells_prefix(name, OWN_PREFIX)
-            || identity_headers.iter().any(|own| spells(name, own))
-            || OVERRIDES.iter().any(|own| spells(name, own));
-        if is_forged && !edits.iter().any(|edit| edit.name() == *name) {
+    for (name, _) in headers {
+        if goes(name) && !edits.iter().any(|edit| edit.name() == *name) {
             edits.push(HeaderEdit::Remove((*name).to_owned().into()));
         }
     }

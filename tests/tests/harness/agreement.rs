@@ -203,12 +203,20 @@ fn compare_lines(
     }
 }
 
-/// The elements of `Vary` are one list, whatever the number of its lines; and cookies that stay are not shown.
+/// The elements of `Vary` are one list and cookies one string, whatever the number of their lines; and cookies that stay are
+/// not shown.
 fn joined(lines: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
     let split = |(name, value): &(String, Vec<u8>)| match name.as_str() {
         "vary" => value.split(|byte| *byte == b',').map(|one| (name.clone(), one.trim_ascii().to_vec())).collect(),
         "cookie" => vec![(name.clone(), "…".into())],
         _ => vec![(name.clone(), value.clone())],
     };
-    lines.iter().flat_map(split).collect()
+    let mut lines: Vec<_> = lines.iter().flat_map(split).collect();
+    let first_cookie = lines.iter().position(|(name, _)| name == "cookie");
+    let mut place = 0..;
+    lines.retain(|(name, _)| {
+        let place = place.next();
+        name != "cookie" || place == first_cookie
+    });
+    lines
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::agreement::Agreement;
 use super::audit::{Audit, Record};
-use super::client::{Client, Request, Response};
+use super::client::{Client, Protocol, Request, Response};
 use super::expect::{Exchange, Expect};
 use super::proxy::Proxy;
 use super::table::Table;
@@ -49,6 +49,7 @@ pub const API_HEADERS: [(&str, &str); 8] = [
 /// A listener of a proxy, with its upstream and its audit log.
 pub struct Bench<'a> {
     client: Client,
+    protocol: Protocol,
     upstream: &'a Upstream,
     audit: Audit,
     table: Table,
@@ -61,12 +62,20 @@ impl<'a> Bench<'a> {
     pub fn new(name: &'static str, proxy: &Proxy, listener: &str, upstream: &'a Upstream) -> Self {
         Self {
             client: proxy.client(listener),
+            protocol: Protocol::Http1,
             upstream,
             audit: proxy.audit(listener),
             table: Table::new(name),
             agreement: proxy.agreement(listener),
             bodies: BTreeMap::new(),
         }
+    }
+
+    /// Speaks this from the next row on.
+    pub fn over(mut self, protocol: Protocol) -> Self {
+        self.client = self.client.over(protocol);
+        self.protocol = protocol;
+        self
     }
 
     /// Sends `request` and gathers what it did.
@@ -88,18 +97,27 @@ impl<'a> Bench<'a> {
             self.check_own_reply(request, &exchange, &mut problems);
         }
         problems.extend(self.agreement.iter().flat_map(|agreement| agreement.problems(request, &exchange)));
-        self.table.row(name, &problems);
+        self.table.row(&format!("{name} ({:?})", self.protocol), &problems);
         exchange
+    }
+
+    /// A row that Envoy refuses itself, with 400 or by hanging up: nothing reaches the upstream, and the filter is not asked.
+    pub fn refused(&mut self, name: &str, request: &Request) {
+        let answer = self.client.try_send(request);
+        let (seen, record) = (self.upstream.take(), self.audit.next());
+        let refused = answer.as_ref().map_or(true, |response| response.status == 400);
+        self.holds(name, refused && seen.is_empty() && record.is_none(), || format!("{answer:?} {seen:?} {record:?}"));
     }
 
     /// A row that is not an expectation of the usual shape.
     pub fn holds(&mut self, name: &str, holds: bool, otherwise: impl FnOnce() -> String) {
-        self.table.holds(name, holds, otherwise);
+        self.table.holds(&format!("{name} ({:?})", self.protocol), holds, otherwise);
     }
 
+    /// Fails if any row did; tells how many there were.
     #[track_caller]
-    pub fn finish(self) {
-        self.table.finish();
+    pub fn finish(self) -> usize {
+        self.table.finish()
     }
 
     fn check_own_reply(&mut self, request: &Request, exchange: &Exchange, problems: &mut Vec<String>) {

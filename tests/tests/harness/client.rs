@@ -1,13 +1,27 @@
-//! A client that sends exactly the bytes it is given, over one kept-alive connection.
+//! A client that sends exactly what it is given, over one kept-alive connection, in HTTP/1.1 or HTTP/2.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::DEADLINE;
+use super::h2::{self, Connection, Fields};
 use super::wire::{Headers, read_body_and_trailers, read_head};
 
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    #[default]
+    Http1,
+    /// In clear text, known beforehand (RFC 9113 section 3.3).
+    Http2,
+}
+
+impl Protocol {
+    pub const BOTH: [Self; 2] = [Self::Http1, Self::Http2];
+}
+
 /// A request, built line by line. Nothing is checked, nothing is added but `host` and, for a
-/// body, `content-length`.
+/// body, `content-length`; trailers make it chunked in HTTP/1.1.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -15,6 +29,7 @@ pub struct Request {
     pub host: String,
     pub headers: Vec<(String, Vec<u8>)>,
     pub body: Vec<u8>,
+    pub trailers: Vec<(String, Vec<u8>)>,
 }
 
 impl Request {
@@ -25,6 +40,7 @@ impl Request {
             host: "api.example.com".to_owned(),
             headers: Vec::new(),
             body: Vec::new(),
+            trailers: Vec::new(),
         }
     }
 
@@ -53,6 +69,13 @@ impl Request {
         self
     }
 
+    /// Adds a line after the body.
+    pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.trailers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// The request in HTTP/1.1.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(self.method.as_bytes());
@@ -60,11 +83,18 @@ impl Request {
         bytes.extend_from_slice(&self.target);
         bytes.extend_from_slice(b" HTTP/1.1\r\nhost: ");
         bytes.extend_from_slice(self.host.as_bytes());
-        for (name, value) in &self.headers {
-            bytes.extend_from_slice(b"\r\n");
-            bytes.extend_from_slice(name.as_bytes());
-            bytes.extend_from_slice(b": ");
-            bytes.extend_from_slice(value);
+        write_lines(&mut bytes, &self.headers);
+        if !self.trailers.is_empty() {
+            bytes.extend_from_slice(b"\r\ntransfer-encoding: chunked\r\n\r\n");
+            if !self.body.is_empty() {
+                bytes.extend_from_slice(format!("{:x}\r\n", self.body.len()).as_bytes());
+                bytes.extend_from_slice(&self.body);
+                bytes.extend_from_slice(b"\r\n");
+            }
+            bytes.push(b'0');
+            write_lines(&mut bytes, &self.trailers);
+            bytes.extend_from_slice(b"\r\n\r\n");
+            return bytes;
         }
         if !self.body.is_empty() {
             bytes.extend_from_slice(format!("\r\ncontent-length: {}", self.body.len()).as_bytes());
@@ -72,6 +102,34 @@ impl Request {
         bytes.extend_from_slice(b"\r\n\r\n");
         bytes.extend_from_slice(&self.body);
         bytes
+    }
+
+    /// The head in HTTP/2, where names have no capital letters.
+    pub fn fields(&self) -> Fields {
+        let mut fields = vec![
+            h2::field(":method", &self.method),
+            h2::field(":scheme", "http"),
+            h2::field(":path", &self.target),
+            h2::field(":authority", &self.host),
+        ];
+        fields.extend(lower(&self.headers));
+        if !self.body.is_empty() && self.trailers.is_empty() {
+            fields.push(h2::field("content-length", self.body.len().to_string()));
+        }
+        fields
+    }
+}
+
+fn lower(lines: &[(String, Vec<u8>)]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    lines.iter().map(|(name, value)| h2::field(&name.to_ascii_lowercase(), value))
+}
+
+fn write_lines(bytes: &mut Vec<u8>, lines: &[(String, Vec<u8>)]) {
+    for (name, value) in lines {
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value);
     }
 }
 
@@ -97,12 +155,19 @@ impl Response {
 /// One connection, made again when the other side closed it.
 pub struct Client {
     address: SocketAddr,
+    protocol: Protocol,
     stream: Option<BufReader<TcpStream>>,
+    connection: Option<Connection>,
 }
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None }
+        Self { address, protocol: Protocol::Http1, stream: None, connection: None }
+    }
+
+    /// Speaks this from now on.
+    pub fn over(self, protocol: Protocol) -> Self {
+        Self { protocol, ..Self::new(self.address) }
     }
 
     /// Sends `request` and reads its answer.
@@ -114,12 +179,38 @@ impl Client {
 
     /// The same, where no answer at all is a result to look at.
     pub fn try_send(&mut self, request: &Request) -> std::io::Result<Response> {
+        if self.protocol == Protocol::Http2 {
+            return self.try_send_fields(request);
+        }
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => self.connect()?,
         };
         stream.get_mut().write_all(&request.bytes())?;
         self.receive(stream, &request.method)
+    }
+
+    fn try_send_fields(&mut self, request: &Request) -> std::io::Result<Response> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connection()?,
+        };
+        let (no_body, no_trailers) = (request.body.is_empty(), request.trailers.is_empty());
+        let id = connection.begin(&request.fields(), no_body && no_trailers)?;
+        if !no_body {
+            connection.data(id, &request.body, no_trailers)?;
+        }
+        if !no_trailers {
+            connection.head(id, &lower(&request.trailers).collect(), true)?;
+        }
+        let response = connection.answer(id)?;
+        self.connection = Some(connection);
+        Ok(response)
+    }
+
+    /// A connection in HTTP/2, to be spoken to in frames.
+    pub fn connection(&self) -> std::io::Result<Connection> {
+        Connection::client(self.connect()?)
     }
 
     /// Sends a piece more of the request that was begun.
@@ -133,6 +224,13 @@ impl Client {
         let mut stream = self.stream.take().ok_or(std::io::ErrorKind::NotConnected)?;
         stream.get_mut().write_all(rest)?;
         self.receive(stream, method)
+    }
+
+    /// Reads this many bytes of whatever follows an answer.
+    pub fn read(&mut self, count: usize) -> std::io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.as_mut().ok_or(std::io::ErrorKind::NotConnected)?.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Waits for the first bytes of an answer, and leaves them.

@@ -26,11 +26,12 @@ impl Table {
         self.row(row, &problems);
     }
 
-    /// Fails if any row did.
+    /// Fails if any row did; tells how many there were.
     #[track_caller]
-    pub fn finish(self) {
+    pub fn finish(self) -> usize {
         assert!(self.rows > 0, "{}: no rows ran", self.name);
         let failed = self.failures.len();
         assert!(failed == 0, "{}: {failed} of {} rows failed\n  {}", self.name, self.rows, self.failures.join("\n  "));
+        self.rows
     }
 }

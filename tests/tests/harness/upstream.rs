@@ -1,14 +1,15 @@
 //! The service behind the proxy: it answers as told and remembers all that reached it.
 
 use std::collections::HashMap;
-use std::io::{BufReader, ErrorKind, Read as _, Write};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-use super::wire::{Headers, read_body, read_head};
+use super::h2::{self, Asked, Connection};
+use super::wire::{Headers, read_body_and_trailers, read_head};
 
 /// A request as the upstream saw it.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub struct Seen {
     pub target: String,
     pub headers: Headers,
     pub body: Vec<u8>,
+    pub trailers: Headers,
     /// The status and headers it was answered with, as they were scripted.
     pub answered_with: u16,
     pub answered: Vec<(String, String)>,
@@ -128,6 +130,19 @@ impl Reply {
         Err(ErrorKind::ConnectionAborted.into())
     }
 
+    /// A reply without a body has its trailers in its head: gRPC's "Trailers-Only".
+    fn write_h2(&self, connection: &mut Connection, id: u32, head_only: bool) -> std::io::Result<()> {
+        let fields = |lines: &[(String, String)]| lines.iter().map(|(name, value)| h2::field(name, value)).collect();
+        let mut head: h2::Fields = fields(&self.headers);
+        head.insert(0, h2::field(":status", self.status.to_string()));
+        let (no_body, no_trailers) = (head_only || self.body.is_empty(), head_only || self.trailers.is_empty());
+        connection.head(id, &head, no_body && no_trailers)?;
+        if !no_body {
+            connection.data(id, &self.body, no_trailers)?;
+        }
+        if no_trailers { Ok(()) } else { connection.head(id, &fields(&self.trailers), true) }
+    }
+
     fn write_half(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         let half = &self.body[..self.body.len() / 2];
         let announced = self.body.len();
@@ -181,7 +196,7 @@ struct Shared {
     replies: Mutex<HashMap<String, Reply>>,
 }
 
-/// A server on a free port, one thread a connection, until the test process ends.
+/// A server on a free port, one thread a connection, until the test process ends. It speaks what it is spoken to in.
 pub struct Upstream {
     pub address: SocketAddr,
     shared: Arc<Shared>,
@@ -228,8 +243,13 @@ fn serve(stream: TcpStream, shared: &Shared) {
     // A head and its body are two writes, of which the second would wait for the other side.
     let (Ok(()), Ok(mut writer)) = (stream.set_nodelay(true), stream.try_clone()) else { return };
     let mut reader = BufReader::new(stream);
+    if reader.fill_buf().is_ok_and(|start| start.starts_with(b"PRI ")) {
+        // However it ends, it is over.
+        _ = serve_h2(reader, shared);
+        return;
+    }
     while let Ok(Some(head)) = read_head(&mut reader) {
-        let Ok(body) = read_body(&mut reader, &head.headers) else { return };
+        let Ok((body, trailers)) = read_body_and_trailers(&mut reader, &head.headers) else { return };
         let mut start = head.start.splitn(3, ' ');
         let (method, target) = (start.next().unwrap_or_default(), start.next().unwrap_or_default());
         let reply = reply_to(target, shared);
@@ -238,15 +258,44 @@ fn serve(stream: TcpStream, shared: &Shared) {
             target: target.to_owned(),
             headers: head.headers,
             body,
+            trailers,
             answered_with: reply.status,
             answered: reply.headers.clone(),
         };
         let head_only = seen.method == "HEAD";
+        let protocol = seen.headers.one("upgrade");
         shared.seen.lock().unwrap().push(seen);
+        if let Some(protocol) = protocol {
+            // However it ends, it is over.
+            _ = echo(&protocol, &mut reader, &mut writer);
+            return;
+        }
         if reply.write(&mut writer, head_only).is_err() {
             return;
         }
     }
+}
+
+/// Takes up any protocol: what comes goes back.
+fn echo(protocol: &str, reader: &mut impl Read, writer: &mut impl Write) -> std::io::Result<u64> {
+    let head = format!("HTTP/1.1 101 Reply\r\nconnection: upgrade\r\nupgrade: {protocol}\r\n\r\n");
+    writer.write_all(head.as_bytes())?;
+    std::io::copy(reader, writer)
+}
+
+fn serve_h2(reader: BufReader<TcpStream>, shared: &Shared) -> std::io::Result<()> {
+    let mut connection = Connection::server(reader)?;
+    while let Some(Asked { id, fields, body, trailers }) = connection.request()? {
+        let text = |name| String::from_utf8_lossy(h2::value(&fields, name)).into_owned();
+        let (method, target) = (text(":method"), text(":path"));
+        let reply = reply_to(&target, shared);
+        let head_only = method == "HEAD";
+        let (answered_with, answered) = (reply.status, reply.headers.clone());
+        let seen = Seen { method, target, headers: h2::headers(fields), body, trailers, answered_with, answered };
+        shared.seen.lock().unwrap().push(seen);
+        reply.write_h2(&mut connection, id, head_only)?;
+    }
+    Ok(())
 }
 
 fn reply_to(target: &str, shared: &Shared) -> Reply {

@@ -63,12 +63,7 @@ fn read_lines(stream: &mut impl BufRead) -> io::Result<Headers> {
     }
 }
 
-/// Reads the body that `headers` announce; without an announcement, none.
-pub fn read_body(stream: &mut impl BufRead, headers: &Headers) -> io::Result<Vec<u8>> {
-    read_body_and_trailers(stream, headers).map(|(body, _)| body)
-}
-
-/// The same, with the lines that follow the last chunk.
+/// Reads the body that `headers` announce, none without an announcement, and the lines that follow its last chunk.
 pub fn read_body_and_trailers(stream: &mut impl BufRead, headers: &Headers) -> io::Result<(Vec<u8>, Headers)> {
     if headers.one("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
         return read_chunks(stream);

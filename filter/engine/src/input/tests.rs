@@ -153,6 +153,30 @@ fn the_kind_and_the_announced_size_of_a_body_are_checked_with_the_head() {
     }
 }
 
+/// What follows an upgrade is no body: it has no kind and no end.
+#[test]
+fn where_bodies_are_judged_there_is_no_other_protocol() {
+    let detail = "header /upgrade: the route judges bodies, and takes no other protocol";
+    for (input, refused, message) in [
+        (json!({"max_body_bytes": 10}), true, "a size"),
+        (json!({"content_types": ["application/json"]}), true, "a kind"),
+        (json!({"body": {"schema": {}}}), true, "a schema"),
+        (json!({"query": {"page": {"type": "integer"}}}), false, "parameters alone"),
+    ] {
+        let request = Request::get("/r/1").with("connection", "upgrade").with("upgrade", "websocket");
+        let verdict = request.decide(&with_input(input));
+        if refused {
+            assert_eq!(
+                (verdict.outcome(), told(&verdict)),
+                (("deny", "input_invalid"), vec![detail.to_owned()]),
+                "{message}"
+            );
+        } else {
+            assert_eq!(verdict.outcome(), ("allow", "public"), "{message}");
+        }
+    }
+}
+
 #[test]
 fn a_body_is_judged_when_it_is_whole_and_refused_as_soon_as_it_is_too_large() {
     let schema = json!({

@@ -13,6 +13,14 @@ fn heads_are_parsed_or_refused() {
         (vec![("origin", "https://a"), ("origin", "https://b")], Err(DenyReason::HeaderDuplicate), "two Origin"),
         (vec![("origin", "https://a,https://b")], Err(DenyReason::HeaderDuplicate), "two Origin, joined"),
         (vec![("host", "a,b")], Err(DenyReason::HeaderDuplicate), "two hosts, joined"),
+        (
+            vec![("content-type", "a/b"), ("content-type", "a/b")],
+            Err(DenyReason::HeaderDuplicate),
+            "two kinds of content",
+        ),
+        (vec![("content-type", "a/b,c/d")], Err(DenyReason::HeaderDuplicate), "two kinds of content, joined"),
+        (vec![("content-type", "a/b; c=\"d\", e/f")], Err(DenyReason::HeaderDuplicate), "joined, behind quotes"),
+        (vec![("content-type", "a/b; c=\"d,e\\\",f\"")], Ok(()), "a comma in quotes"),
         (vec![(":path", "/b")], Err(DenyReason::HeaderDuplicate), "two paths"),
         (vec![("x-other", "a"), ("x-other", "b")], Ok(()), "other headers may repeat"),
     ] {
@@ -54,6 +62,9 @@ fn paths_are_refused_with_their_reason() {
         let all = headers(&[(":method", "GET"), (":path", path)]);
         assert_eq!(RequestHead::parse(Envelope::scan(&all)).err(), Some(reason), "{path}");
     }
+    // RFC 9110 section 9.3.6, RFC 9113 section 8.5: nothing in it is for a route to match.
+    let all = headers(&[(":method", "CONNECT"), (":authority", "db.internal:5432")]);
+    assert_eq!(RequestHead::parse(Envelope::scan(&all)).err(), Some(DenyReason::RequestMalformed), "CONNECT");
     assert_eq!(RequestHead::parse(Envelope::scan(&[])).err(), Some(DenyReason::RequestMalformed), "no pseudo-headers");
 }
 

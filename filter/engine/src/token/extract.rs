@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::cors::is_token_byte;
 use crate::decision::DenyReason;
 use crate::request::{Lookup, RequestHead, decode_form};
 use crate::text::Text;
@@ -59,6 +60,16 @@ impl Sources {
     pub(crate) fn holding<'a>(&'a self, head: &RequestHead<'_>) -> impl Iterator<Item = &'a TokenSource> {
         self.0.iter().filter(|source| !matches!(source.place.find(head), Lookup::Absent))
     }
+
+    /// Every header that has what is no token here, and may be one to a service.
+    pub(crate) fn disguised<'a>(&'a self, head: &RequestHead<'_>) -> impl Iterator<Item = &'a Place> {
+        self.0.iter().map(|source| &source.place).filter(|place| match place {
+            Place::Header { name, value_prefix } => {
+                head.envelope.all(name).any(|value| is_disguised(value, value_prefix))
+            }
+            Place::Cookie(_) | Place::Param(_) => false,
+        })
+    }
 }
 
 impl fmt::Display for Place {
@@ -92,16 +103,25 @@ impl Place {
 /// The credential after the scheme, which is compared without regard to case (RFC 9110 section 11.1) and followed by one
 /// or more spaces. `None` where the value is of another scheme, and so no token.
 fn strip_prefix<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
-    let scheme = prefix.trim_end_matches(' ');
-    let (start, rest) = value.split_at_checked(scheme.len())?;
-    if !start.eq_ignore_ascii_case(scheme.as_bytes()) {
-        return None;
-    }
+    let rest = after_scheme(value, prefix)?;
     let token = rest.trim_ascii_start();
     let spaces = rest.len() - token.len();
-    let separated = scheme.len() == prefix.len() || spaces > 0 || rest.is_empty();
+    let separated = !prefix.ends_with(' ') || spaces > 0 || rest.is_empty();
     // A tab is no separator, and an empty header no credential.
     (separated && !value.is_empty() && !rest.iter().take(spaces).any(|byte| *byte != b' ')).then_some(token)
+}
+
+/// Whether a value is of the scheme and has no token for all that: a tab, say, stands where a space belongs. A service that is
+/// less strict may find one.
+fn is_disguised(value: &[u8], prefix: &str) -> bool {
+    let rest = after_scheme(value, prefix).filter(|_| prefix.ends_with(' '));
+    rest.and_then(<[u8]>::first).is_some_and(|byte| !is_token_byte(*byte)) && strip_prefix(value, prefix).is_none()
+}
+
+fn after_scheme<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
+    let scheme = prefix.trim_end_matches(' ');
+    let (start, rest) = value.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
 }
 
 /// `name=value` pairs of a Cookie line (RFC 6265 section 4.2.1).

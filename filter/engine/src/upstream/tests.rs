@@ -193,8 +193,80 @@ fn tokens_stay_behind_even_where_nobody_looks_at_them() {
     ] {
         check(&request, &policy, &[open], message);
     }
-    let basic = Request::get("/open/x").with("authorization", "Basic YTpi");
-    check(&basic, &policy, &[open, ("authorization", "Basic YTpi")], "what is no token stays");
+    for value in ["Basic YTpi", "BearerX a.b.c", "Bearer.a.b.c"] {
+        let request = Request::get("/open/x").with("authorization", value);
+        check(&request, &policy, &[open, ("authorization", value)], "what is no token stays");
+    }
+}
+
+/// What is no token here, and may be one to a service that splits more freely.
+#[test]
+fn disguised_tokens_stay_behind() {
+    let places = json!({
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}, {"name": "x-token"}, {"name": "x-raw", "value_prefix": "raw-"}],
+        "forward": true,
+        "claim_to_headers": [],
+    });
+    let policy = with_provider(places);
+    let good = token(json!({}));
+    for separator in ["\t", " \t", "\t ", "\u{b}", "\u{c}", "\u{1f}", "\u{a0}", ":", "=", "\"", "/"] {
+        let disguised = format!("bEARER{separator}{good}");
+        let open = Request::get("/open/x").with("authorization", &disguised);
+        check(&open, &policy, &[(":path", "/open/x")], &disguised);
+        let me = Request::get("/me").with("authorization", &disguised);
+        assert_eq!(me.decide(&policy).outcome(), ("deny", "credentials_missing"), "{disguised}");
+        let beside = me.with("x-token", &good);
+        check(&beside, &policy, &[(":path", "/me"), ("x-token", &good)], &disguised);
+    }
+    let raw = Request::get("/open/x").with("x-raw", "raw\t1");
+    check(&raw, &policy, &[(":path", "/open/x"), ("x-raw", "raw\t1")], "a prefix that is no scheme has no separator");
+}
+
+/// What a service may take for a header that was decided on, or for one of ours, does not follow in a trailer.
+#[test]
+fn trailers_say_nothing_of_what_was_decided() {
+    let routes = json!([
+        {"name": "a", "match": {"path": "/a"}, "access": "authenticated",
+         "when": [{"claim": ["tenant"], "equals": {"header": "X-Tenant"}}]},
+        {"name": "b", "match": {"path": "/b"}, "access": "public",
+         "input": {"headers": {"X-Page": {"type": "integer"}}}},
+    ]);
+    let provider = amended(provider(), json!({"from_headers": [{"name": "X-Token"}], "forward": true}));
+    let policy = policy(&amended(with_routes(routes), json!({"providers": [provider]})));
+    let left = |name: &str| {
+        let edits = policy.request_trailer_edits(&[(name, b"a"), (name, b"b"), ("x-checksum", b"c")]);
+        after(&edits, &[(name, "a"), (name, "b"), ("x-checksum", "c")]).len()
+    };
+    for name in [
+        "x-user-id",
+        "x_user_id",
+        "x.user.role",
+        "x-portcullis-scope",
+        "x-http-method-override",
+        "x_original_url",
+        "x-token",
+        "x_token",
+        "x-tenant",
+        "x_page",
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "host",
+        "origin",
+        "content-type",
+        "content-length",
+        "transfer-encoding",
+        "upgrade",
+        "x-forwarded-for",
+        "x_forwarded_client_cert",
+        "x-envoy-external-address",
+    ] {
+        assert_eq!(left(name), 1, "{name} goes, every line of it");
+    }
+    for name in ["grpc-status", "x-users", "digest", "server-timing"] {
+        assert_eq!(left(name), 3, "{name} stays");
+    }
+    assert_eq!(policy.request_trailer_edits(&[("digest", b"a")]), [], "nothing to remove is no edit");
 }
 
 #[test]

@@ -80,6 +80,47 @@ fn a_client_that_hangs_up_leaves_one_record_and_nothing_else() {
     assert!(proxy.vm_failures().is_empty(), "{:?}", proxy.vm_failures());
 }
 
+/// In HTTP/2 a client takes back a request and keeps the connection.
+#[test]
+fn a_request_that_is_taken_back_leaves_one_record_and_nothing_else() {
+    let upstream = Upstream::start();
+    let gate = Gate::default();
+    upstream.on("/users/ada/documents/slow", Reply::new(200).body("ok").behind(&gate));
+    upstream.on("/users/ada/documents/half", Reply::new(200).body("half of it").fails(Fault::StallInBody));
+    let proxy = setup(&upstream).policy("main", &policy::example()).start();
+    let token = Token::of("ada", "editor").mint();
+    let get = |name: &str| Request::get(format!("/users/ada/documents/{name}")).bearer(&token).fields();
+    let put = |token: &str| Request::new("PUT", "/users/ada/documents/7").bearer(token).fields();
+    let mut connection = proxy.client("main").connection().unwrap();
+
+    let id = connection.begin(&put(&token), false).unwrap();
+    connection.data(id, b"a piece", false).unwrap();
+    in_flight(&proxy);
+    connection.reset(id).unwrap();
+    assert_eq!(settled(&proxy, "main", 1)[0].text("decision"), "allow", "in the body");
+
+    let id = connection.begin(&put("a.b.c"), false).unwrap();
+    connection.data(id, b"a piece", false).unwrap();
+    assert_eq!(connection.answer(id).unwrap().status, 401, "refused in the body");
+    assert_eq!(settled(&proxy, "main", 2)[1].text("status"), "401", "refused in the body");
+
+    let id = connection.begin(&get("slow"), true).unwrap();
+    eventually("the request at the service", || upstream.take().pop());
+    connection.reset(id).unwrap();
+    assert_eq!(settled(&proxy, "main", 3)[2].text("decision"), "allow", "before the answer");
+    gate.open();
+
+    let id = connection.begin(&get("half"), true).unwrap();
+    assert_eq!(connection.answer_head(id).unwrap().status, 200);
+    connection.reset(id).unwrap();
+    let records = settled(&proxy, "main", 4);
+    assert_eq!(records[3].text("status"), "200", "in the answer");
+
+    let id = connection.begin(&get("7"), true).unwrap();
+    assert_eq!(connection.answer(id).unwrap().status, 200, "and the next is served");
+    assert!(proxy.vm_failures().is_empty(), "{:?}", proxy.vm_failures());
+}
+
 #[test]
 fn requests_sent_without_waiting_are_each_decided() {
     let upstream = Upstream::start();

@@ -3,23 +3,16 @@
 use serde_json::json;
 
 use super::{open_policy, settled};
-use crate::e2e::setup;
-use crate::harness::client::Request;
+use crate::e2e::{setup, speaking, with_trailers};
+use crate::harness::client::{Protocol, Request};
 use crate::harness::policy;
+use crate::harness::proxy::Proxy;
 use crate::harness::table::Table;
 use crate::harness::token::Token;
 use crate::harness::upstream::{Reply, Upstream};
 use crate::harness::wire::Headers;
 
 const WORDS: [(&str, &str); 2] = [("grpc-message", "secret-db%20is%20down"), ("grpc-status-details-bin", "CA0SBHg")];
-
-/// Envoy leaves trailers of HTTP/1.1 out unless it is told to pass them on.
-fn trailers() -> serde_json::Value {
-    json!({"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
-    }}})
-}
 
 #[test]
 fn a_grpc_failure_keeps_its_status_and_loses_its_words() {
@@ -38,17 +31,29 @@ fn a_grpc_failure_keeps_its_status_and_loses_its_words() {
     upstream.on("/failed", Reply::new(503).body("secret-db").trailer("x-cause", "secret-db"));
     let mut showing = open_policy();
     showing["errors"] = json!({"hide_upstream_5xx": false});
-    let pass = json!({"http_protocol_options": {"enable_trailers": true}});
-    let proxy = setup(&upstream)
-        .cluster_fields(&trailers())
-        .policy("hiding", &open_policy())
-        .manager(&pass)
-        .policy("showing", &showing)
-        .manager(&pass)
-        .start();
     let mut table = Table::new("gRPC");
+    for protocol in Protocol::BOTH {
+        // On both sides: as in a mesh of gRPC services, and as where a gateway translates.
+        let cluster = match protocol {
+            Protocol::Http1 => with_trailers(),
+            Protocol::Http2 => json!({"http2_protocol_options": {}}),
+        };
+        let proxy = setup(&upstream)
+            .cluster_fields(&speaking(&cluster))
+            .policy("hiding", &open_policy())
+            .manager(&with_trailers())
+            .policy("showing", &showing)
+            .manager(&with_trailers())
+            .start();
+        failures(protocol, &proxy, &mut table);
+        assert!(proxy.vm_failures().is_empty(), "{:?}", proxy.vm_failures());
+    }
+    table.finish();
+}
+
+fn failures(protocol: Protocol, proxy: &Proxy, table: &mut Table) {
     for (listener, hides) in [("hiding", true), ("showing", false)] {
-        let mut client = proxy.client(listener);
+        let mut client = proxy.client(listener).over(protocol);
         for (status, internal) in [("0", false), ("5", false), ("13", true), ("14", true)] {
             for place in ["only", "after"] {
                 let response = client.send(&Request::new("POST", format!("/{place}/{status}")));
@@ -60,19 +65,17 @@ fn a_grpc_failure_keeps_its_status_and_loses_its_words() {
                 if response.trailers.has("server") || response.headers.has("server") {
                     problems.push(format!("the service's name: {response:?}"));
                 }
-                table.row(&format!("{listener}, {place}, {status}"), &problems);
+                table.row(&format!("{protocol:?}: {listener}, {place}, {status}"), &problems);
             }
         }
     }
     for method in ["GET", "HEAD"] {
-        let failed = proxy.client("hiding").send(&Request::new(method, "/failed"));
+        let failed = proxy.client("hiding").over(protocol).send(&Request::new(method, "/failed"));
         let leaks = failed.trailers.has("x-cause") || failed.text().contains("secret-db");
-        table.holds(&format!("{method} of a 503 with trailers"), failed.status == 503 && !leaks, || {
+        table.holds(&format!("{protocol:?}: {method} of a 503 with trailers"), failed.status == 503 && !leaks, || {
             format!("{failed:?}")
         });
     }
-    table.finish();
-    assert!(proxy.vm_failures().is_empty(), "{:?}", proxy.vm_failures());
 }
 
 fn check(lines: &Headers, status: &str, words: bool) -> Vec<String> {
