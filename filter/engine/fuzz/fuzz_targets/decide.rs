@@ -192,6 +192,7 @@ fn try_out(policy: &Policy, request: &Request, at: &At, worker: &mut Worker) {
     }
     check_response(&verdict, &headers);
     check_record(verdict, request);
+    check_trailers(policy, request);
 }
 
 /// The status of each reason, as docs/answers.md has it.
@@ -270,6 +271,19 @@ fn check_sent(sent: &[(String, Vec<u8>)], edits: &[HeaderEdit], proved: Option<(
         let (HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value)) = edit else { continue };
         // What is left of cookies is the client's own; hosts let no line break into a value.
         assert!(&**name == "cookie" || !value.bytes().any(|byte| byte.is_ascii_control()), "{name}: {value:?}");
+    }
+}
+
+/// The same headers as trailers: nothing is left that the head may not say, nor what was looked at in it.
+fn check_trailers(policy: &Policy, request: &Request) {
+    let edits = policy.request_trailer_edits(&borrow_headers(&request.headers));
+    assert!(edits.iter().all(|edit| matches!(edit, HeaderEdit::Remove(_))), "{edits:?}");
+    for (name, _) in apply(&request.headers, &edits) {
+        let plain = name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+        let goes = IDENTITY.contains(&plain.as_str())
+            || ["x-portcullis-", "x-forwarded-", "x-envoy-"].iter().any(|prefix| plain.starts_with(prefix))
+            || ["authorization", "cookie", "x-token", "x-tenant", "host", "x-original-url"].contains(&plain.as_str());
+        assert!(!goes, "{name} is left in the trailers");
     }
 }
 
