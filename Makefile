@@ -115,6 +115,7 @@ check: toolchain $(DENY) ## The fast loop without Envoy: format, lints as errors
 .PHONY: test-wasm
 test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, under Node
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='--cfg getrandom_backend="wasm_js"' \
 	  $(CARGO) test --locked -p portcullis-engine --lib --target wasm32-unknown-unknown
 
 .PHONY: test-docs

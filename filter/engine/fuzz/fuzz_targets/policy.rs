@@ -25,6 +25,10 @@ mod terminal {
 
 fuzz_target!(|data: &[u8]| {
     let Some((mode, rest)) = data.split_first() else { return };
+    // Who writes a secret into a policy's names reads it in its mistakes.
+    if [SECRET, OLD_SECRET].iter().any(|secret| rest.windows(secret.len()).any(|part| part == *secret)) {
+        return;
+    }
     match mode {
         b'p' => judge(Node::from_struct(rest).ok()),
         b'y' => judge(std::str::from_utf8(rest).ok().and_then(|text| tools::yaml::parse(text).ok())),
