@@ -251,8 +251,9 @@ impl Outcome {
 }
 
 impl Http {
-    /// What follows a head goes where it went, once it was judged where that is asked for. To Envoy, with `allow_on_headers_stop_iteration`, "go on" in answer to a
-    /// piece of a body or to trailers is "go on" for a head that was held back, too.
+    /// What follows a head goes where it went, once it was judged where that is asked for. To Envoy, with
+    /// `allow_on_headers_stop_iteration`, "go on" in answer to a piece of a body or to trailers is "go on" for a head
+    /// that was held back, too.
     fn follow(&self, size: Option<usize>, is_whole: bool) -> Action {
         let Ok(mut request) = self.0.try_borrow_mut() else { return Action::Pause };
         if request.passed {

@@ -11,7 +11,7 @@ pub(crate) use self::schema::Schema;
 use crate::decision::DenyReason;
 use crate::json;
 use crate::path::decode_segment;
-use crate::request::{Lookup, RequestHead, decode_form};
+use crate::request::{Envelope, Lookup, RequestHead, decode_form};
 use crate::route::RouteMatch;
 
 #[cfg(test)]
@@ -22,6 +22,9 @@ pub(crate) const MAX_VIOLATIONS: usize = 20;
 
 /// How deep a JSON body may be nested.
 const MAX_DEPTH: usize = 64;
+
+/// How many values a JSON body may hold, lists and objects included: what is told of them takes memory, too.
+const MAX_VALUES: usize = 100_000;
 
 /// The longest pointer that is told, in characters: names in a body are its sender's.
 const MAX_POINTER_CHARS: usize = 256;
@@ -139,7 +142,7 @@ impl InputRules {
             return Err(Refused::TooLarge);
         }
         let has_body = has_body.unwrap_or_else(|| head.envelope.may_have_body());
-        if !self.content_types.is_empty() && has_body && !self.takes(head.envelope.content_type()) {
+        if has_body && !self.takes(head.envelope) {
             return Err(Refused::MediaType);
         }
         let mut violations = Vec::new();
@@ -167,22 +170,39 @@ impl InputRules {
         if body.is_empty() {
             return if required { whole("a JSON body is needed") } else { Ok(()) };
         }
-        if depth(body) > MAX_DEPTH {
+        let (depth, values) = extent(body);
+        if depth > MAX_DEPTH {
             return whole("is nested too deep");
+        }
+        if values > MAX_VALUES {
+            return whole("has too many values");
         }
         let Some(value) = json::parse(body) else { return whole("is not JSON without repeated members") };
         let mut violations = Vec::new();
-        schema.check(&value, |pointer, detail| {
+        schema.check(&value, MAX_VIOLATIONS, |pointer, detail| {
             violations.push(Violation { place: "body", pointer: shortened(pointer), detail });
         });
         if violations.is_empty() { Ok(()) } else { Err(Refused::invalid(violations)) }
     }
 
-    /// RFC 9110 section 8.3.1: type and subtype in any case, parameters aside.
-    fn takes(&self, content_type: Option<&[u8]>) -> bool {
-        let Some(given) = content_type.and_then(|value| std::str::from_utf8(value).ok()) else { return false };
-        let given = given.split(';').next().unwrap_or_default().trim();
-        self.content_types.iter().any(|own| own.eq_ignore_ascii_case(given))
+    /// Whether the body is of a kind that the route takes. What is held against a schema must be JSON in UTF-8 to the
+    /// service, too.
+    fn takes(&self, envelope: Envelope<'_>) -> bool {
+        let content_type = match envelope.content_type().map(std::str::from_utf8) {
+            Some(Ok(given)) => Some(MediaType::of(given)),
+            Some(Err(_)) => return false,
+            None => None,
+        };
+        let is_listed = match &content_type {
+            Some(given) if !self.content_types.is_empty() => self.content_types.contains(&given.essence),
+            Some(given) => self.body.is_none() || given.is_json(),
+            None => self.content_types.is_empty(),
+        };
+        let is_plain = || {
+            content_type.as_ref().is_none_or(|given| given.is_utf8)
+                && envelope.all("content-encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity"))
+        };
+        is_listed && (self.body.is_none() || is_plain())
     }
 
     fn check_undeclared(&self, head: &RequestHead<'_>, violations: &mut Vec<Violation>) {
@@ -212,34 +232,60 @@ impl Parameter {
             violations.push(Violation { place: self.place.word(), pointer, detail });
         };
         let text = match self.find(head, matched) {
-            Lookup::One(Some(text)) => text,
-            Lookup::One(None) => return violate("is not text".to_owned()),
+            Lookup::One(Ok(text)) => text,
+            Lookup::One(Err(mistake)) => return violate(mistake.to_owned()),
             Lookup::Many => return violate("is there more than once".to_owned()),
             Lookup::Absent if self.required => return violate("is missing".to_owned()),
             Lookup::Absent => return,
         };
         match self.kind.read(&text) {
-            Some(value) => self.schema.check(&value, |_, detail| violate(detail)),
+            Some(value) => self.schema.check(&value, MAX_VIOLATIONS, |_, detail| violate(detail)),
             None => violate(format!("is not {}", self.kind.word())),
         }
     }
 
-    /// The one value; `None` within where it is no text.
-    fn find<'r>(&self, head: &RequestHead<'r>, matched: &RouteMatch<'r>) -> Lookup<Option<Cow<'r, str>>> {
+    /// The one value, or what is wrong with it as such.
+    fn find<'r>(&self, head: &RequestHead<'r>, matched: &RouteMatch<'r>) -> Lookup<Result<Cow<'r, str>, &'static str>> {
+        const NOT_TEXT: &str = "is not text";
         match self.place {
-            ParameterPlace::Query => match head.query_param(&self.name) {
-                Lookup::Absent => Lookup::Absent,
-                Lookup::One(value) => Lookup::One(Some(value)),
-                Lookup::Many => Lookup::Many,
-            },
+            ParameterPlace::Query => head.query_text(&self.name).map(|value| value.ok_or(NOT_TEXT)),
             ParameterPlace::Path => {
-                matched.param(&self.name).map_or(Lookup::Absent, |value| Lookup::One(Some(decode_segment(value))))
+                matched.param(&self.name).map_or(Lookup::Absent, |value| Lookup::One(Ok(decode_segment(value))))
             }
-            ParameterPlace::Header => {
-                let lines = head.envelope.all(&self.name);
-                Lookup::of(lines.map(|value| std::str::from_utf8(value).ok().map(Cow::Borrowed)))
-            }
+            ParameterPlace::Header => head.envelope.spelled(&self.name).map(|(spelling, value)| {
+                if spelling != self.name {
+                    return Err("is spelt otherwise");
+                }
+                std::str::from_utf8(value).map(Cow::Borrowed).map_err(|_| NOT_TEXT)
+            }),
         }
+    }
+}
+
+/// `Content-Type`, as far as it matters here (RFC 9110 section 8.3.1).
+struct MediaType {
+    /// Type and subtype in lower case.
+    essence: String,
+    /// No `charset` says otherwise: one in quotes counts, since not everybody minds quotes.
+    is_utf8: bool,
+}
+
+impl MediaType {
+    fn of(given: &str) -> Self {
+        let mut parts = given.split(';');
+        let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let is_utf8 = parts.all(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let value = value.trim().trim_matches('"');
+            !name.trim().to_ascii_lowercase().starts_with("charset")
+                || ["utf-8", "us-ascii"].iter().any(|own| own.eq_ignore_ascii_case(value))
+        });
+        Self { essence, is_utf8 }
+    }
+
+    /// RFC 8259, or by its suffix (RFC 6839 section 3.1).
+    fn is_json(&self) -> bool {
+        self.essence == "application/json" || self.essence.ends_with("+json")
     }
 }
 
@@ -277,9 +323,11 @@ impl Kind {
     }
 }
 
-/// How deep brackets are nested, outside of strings: more than there is in JSON that is none.
-fn depth(text: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+/// How deep brackets are nested outside of strings, and how many values there may be: at least as many as JSON has, and
+/// some number where it is none.
+fn extent(text: &[u8]) -> (usize, usize) {
+    let (mut depth, mut deepest, mut values) = (0_usize, 0_usize, 1_usize);
+    let (mut in_string, mut escaped) = (false, false);
     for byte in text {
         match (in_string, byte) {
             (true, _) if escaped => escaped = false,
@@ -288,12 +336,14 @@ fn depth(text: &[u8]) -> usize {
             (false, b'[' | b'{') => {
                 depth = depth.saturating_add(1);
                 deepest = deepest.max(depth);
+                values = values.saturating_add(1);
             }
             (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            (false, b',') => values = values.saturating_add(1),
             _ => {}
         }
     }
-    deepest
+    (deepest, values)
 }
 
 fn shortened(pointer: String) -> String {

@@ -122,6 +122,14 @@ impl<T> Lookup<T> {
         }
     }
 
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Self::Absent => Lookup::Absent,
+            Self::One(value) => Lookup::One(change(value)),
+            Self::Many => Lookup::Many,
+        }
+    }
+
     pub(crate) fn one(self) -> Option<T> {
         match self {
             Self::One(value) => Some(value),
@@ -162,8 +170,12 @@ impl<'a> Envelope<'a> {
 
     /// The value of a header that is there once, and in no other spelling that a server may take for it.
     pub(crate) fn unmistakable(&self, name: &str) -> Option<&'a [u8]> {
-        let spelled = self.headers.iter().filter(|(own, _)| spells(own, name));
-        Lookup::of(spelled).one().filter(|(own, _)| *own == name).map(|(_, value)| *value)
+        self.spelled(name).one().filter(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// A header in any spelling that a server may take for its name, and the spelling.
+    pub(crate) fn spelled(&self, name: &str) -> Lookup<(&'a str, &'a [u8])> {
+        Lookup::of(self.headers.iter().copied().filter(|(own, _)| spells(own, name)))
     }
 
     /// `Content-Length`, where it is a number; the host has seen to it that there are no two.
@@ -262,11 +274,19 @@ impl<'a> RequestHead<'a> {
 
     /// A query parameter, decoded as `application/x-www-form-urlencoded` (URL Standard, section 5.1).
     pub(crate) fn query_param(&self, name: &str) -> Lookup<Cow<'a, str>> {
-        Lookup::of(
-            query_pairs(self.query.unwrap_or(""))
-                .filter(|(key, _)| decode_form(key) == name)
-                .map(|(_, value)| decode_form(value)),
-        )
+        Lookup::of(self.query_values(name).map(decode_form))
+    }
+
+    /// The same; `None` within where it is no UTF-8, of which every server makes something else.
+    pub(crate) fn query_text(&self, name: &str) -> Lookup<Option<Cow<'a, str>>> {
+        Lookup::of(self.query_values(name).map(|value| match form_bytes(value) {
+            Cow::Borrowed(_) => Some(Cow::Borrowed(value)),
+            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+        }))
+    }
+
+    fn query_values(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        query_pairs(self.query.unwrap_or("")).filter(move |(key, _)| decode_form(key) == name).map(|(_, value)| value)
     }
 }
 
@@ -277,8 +297,16 @@ pub(crate) fn query_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Decodes `+` and percent-escapes; what is no escape stays as it is, what is no UTF-8 becomes U+FFFD.
 pub(crate) fn decode_form(text: &str) -> Cow<'_, str> {
+    match form_bytes(text) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+/// Borrowed where there is nothing to decode.
+fn form_bytes(text: &str) -> Cow<'_, [u8]> {
     if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Cow::Borrowed(text);
+        return Cow::Borrowed(text.as_bytes());
     }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -296,7 +324,7 @@ pub(crate) fn decode_form(text: &str) -> Cow<'_, str> {
             _ => out.push(byte),
         }
     }
-    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    Cow::Owned(out)
 }
 
 /// Whether two `Authorization` lines were joined: Envoy puts a bare comma between them, and what comes after one outside

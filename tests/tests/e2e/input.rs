@@ -94,6 +94,13 @@ fn bodies_are_judged_whole_before_their_heads_go_on() {
         bench.row("good", &post(json, good), &allowed);
         bench.row("good, with parameters", &post("application/json; charset=utf-8", good), &allowed);
         bench.row("another kind", &post("text/plain", good), &refused(415, "media_type_unsupported"));
+        bench.row(
+            "another charset",
+            &post("application/json; charset=utf-7", good),
+            &refused(415, "media_type_unsupported"),
+        );
+        let packed = post(json, good).header("content-encoding", "gzip");
+        bench.row("compressed, it says", &packed, &refused(415, "media_type_unsupported"));
         bench.row("too large", &post(json, &large), &refused(413, "body_too_large"));
         bench.row(
             "of nobody",

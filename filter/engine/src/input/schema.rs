@@ -56,22 +56,25 @@ impl Schema {
         Ok(Self { all: Rc::new(all), index })
     }
 
-    /// Tells every mistake: a JSON pointer into the value, and what is wrong there. Never a value.
-    pub(crate) fn check(&self, value: &Value, mut tell: impl FnMut(String, String)) {
+    /// Tells of mistakes, so many at most: a JSON pointer into the value, and what is wrong there. Never a value.
+    pub(crate) fn check(&self, value: &Value, most: usize, mut tell: impl FnMut(String, String)) {
         if let Err(error) = self.all.validate(value, self.index) {
-            leaves(&error, &mut tell);
+            let mut left = most;
+            leaves(&error, &mut left, &mut tell);
         }
     }
 }
 
 /// The mistakes at the ends of the tree: what lies above only leads there.
-fn leaves(error: &ValidationError<'_, '_>, tell: &mut impl FnMut(String, String)) {
+fn leaves(error: &ValidationError<'_, '_>, left: &mut usize, tell: &mut impl FnMut(String, String)) {
     match &error.kind {
         // Which of several was meant is not known: that none fits is all there is to say.
         ErrorKind::AnyOf | ErrorKind::OneOf(_) | ErrorKind::Not | ErrorKind::Contains => {}
-        _ if !error.causes.is_empty() => return error.causes.iter().for_each(|cause| leaves(cause, tell)),
+        _ if !error.causes.is_empty() => return error.causes.iter().for_each(|cause| leaves(cause, left, tell)),
         _ => {}
     }
+    let Some(fewer) = left.checked_sub(1) else { return };
+    *left = fewer;
     tell(error.instance_location.to_string(), detail(&error.kind));
 }
 
@@ -133,7 +136,7 @@ fn told(error: &CompileError) -> SchemaError {
 /// A schema that its own schema refuses.
 fn wrong(error: &ValidationError<'_, '_>) -> SchemaError {
     let mut first = None;
-    leaves(error, &mut |pointer, detail| {
+    leaves(error, &mut 1, &mut |pointer, detail| {
         first.get_or_insert((pointer, detail));
     });
     let (pointer, message) = first.unwrap_or_default();

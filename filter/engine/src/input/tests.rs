@@ -65,6 +65,9 @@ fn parameters_are_what_they_are_declared_to_be() {
         ("q=a", Some("query /q: must have at least 2 characters"), "too short"),
         ("q=abcdef", Some("query /q: must have at most 5 characters"), "too long"),
         ("q=ABC", Some("query /q: must match the pattern ^[a-z]+$"), "another pattern"),
+        ("q=%EF%BF%BD%EF%BF%BD", Some("query /q: must match the pattern ^[a-z]+$"), "an odd letter"),
+        ("q=%C0%BC", Some("query /q: is not text"), "no letter in UTF-8"),
+        ("q=ab&%FF=1", None, "the same in a name that is not declared"),
     ] {
         let verdict = Request::get(&format!("/r/{uuid}?{query}")).decide(&policy);
         match expected {
@@ -86,7 +89,13 @@ fn parameters_are_what_they_are_declared_to_be() {
             Some("header /x-tenant: is there more than once"),
             "two",
         ),
-        (request.with("x-tenant", b"\xff"), Some("header /x-tenant: is not text"), "bytes"),
+        (request.clone().with("x-tenant", b"\xff"), Some("header /x-tenant: is not text"), "bytes"),
+        (
+            request.clone().with("x-tenant", "a").with("x_tenant", "way too long"),
+            Some("header /x-tenant: is there more than once"),
+            "two, to who makes `_` of `-`",
+        ),
+        (request.with("x_tenant", "a"), Some("header /x-tenant: is spelt otherwise"), "another spelling alone"),
     ] {
         let verdict = request.decide(&policy);
         assert_eq!(verdict.status(), expected.map(|_| 422), "{message}");
@@ -150,6 +159,38 @@ fn the_kind_and_the_announced_size_of_a_body_are_checked_with_the_head() {
         let found = verdict.status().map(|status| (status, verdict.decision.reason()));
         assert_eq!(found, expected, "{message}");
         assert_eq!(verdict.body.is_some(), expected.is_none(), "{message}: the body is waited for");
+    }
+}
+
+/// A service that reads the same bytes as something else than JSON in UTF-8 sees another body than was judged.
+#[test]
+fn where_there_is_a_schema_bodies_are_json_to_everybody() {
+    let plain = with_input(json!({"body": {"schema": {"type": "object"}}}));
+    let listed = with_input(json!({"content_types": ["text/json"], "body": {"schema": {"type": "object"}}}));
+    for (policy, kind, coding, fits, message) in [
+        (&plain, Some("application/json"), None, true, "JSON"),
+        (&plain, Some("Application/Problem+JSON; charset=UTF-8"), None, true, "by its suffix"),
+        (&plain, Some("application/json; Charset=\"us-ascii\""), Some("Identity"), true, "a part of UTF-8"),
+        (&plain, None, None, true, "a kind that nobody tells"),
+        (&plain, Some("application/x-www-form-urlencoded"), None, false, "a form"),
+        (&plain, Some("text/yaml"), None, false, "text"),
+        (&plain, Some("json"), None, false, "no kind"),
+        (&plain, Some("application/json+xml"), None, false, "another suffix"),
+        (&listed, Some("text/json"), None, true, "a kind of the policy's own"),
+        (&listed, Some("application/json"), None, false, "one that it does not list"),
+        (&listed, Some("text/json; charset=utf-7"), None, false, "another charset"),
+        (&plain, Some("application/json; charset=utf-7"), None, false, "another charset"),
+        (&plain, Some("application/json;a=b; Charset = utf-16le"), None, false, "another charset, spaced"),
+        (&plain, Some("application/json; charset=utf-8; charset=utf-7"), None, false, "two of them"),
+        (&plain, Some("application/json; x=\"; charset=utf-7\""), None, false, "in quotes, which not everybody minds"),
+        (&plain, Some("application/json"), Some("gzip"), false, "compressed"),
+        (&plain, Some("application/json"), Some("identity, br"), false, "twice"),
+    ] {
+        let request = Request::new("POST", "/r/1").with("content-length", "2");
+        let request = kind.into_iter().fold(request, |request, kind| request.with("content-type", kind));
+        let request = coding.into_iter().fold(request, |request, coding| request.with("content-encoding", coding));
+        let expected = if fits { ("allow", "public") } else { ("deny", "media_type_unsupported") };
+        assert_eq!(request.decide(policy).outcome(), expected, "{message}: {kind:?} {coding:?}");
     }
 }
 
@@ -251,6 +292,32 @@ fn mistakes_beyond_a_number_are_not_told() {
     let mut verdict = post("application/json", None).decide(&policy);
     verdict.judge_body(json!((0..100).collect::<Vec<_>>()).to_string().as_bytes());
     assert_eq!(told(&verdict).len(), MAX_VIOLATIONS);
+}
+
+/// A body of a megabyte can hold half a million mistakes.
+#[test]
+fn a_body_of_very_many_values_is_refused_before_it_is_read() {
+    let policy = with_input(json!({"body": {"schema": {"items": {"type": "integer"}}}}));
+    for (values, expected) in [(MAX_VALUES, None), (MAX_VALUES + 1, Some(422))] {
+        // The list itself is one of them.
+        let body = format!("[{}]", vec!["1"; values - 1].join(","));
+        let mut verdict = post("application/json", None).decide(&policy);
+        verdict.judge_body(body.as_bytes());
+        assert_eq!(verdict.status(), expected, "{values}");
+        if expected.is_some() {
+            assert_eq!(told(&verdict), ["body : has too many values"]);
+        }
+    }
+}
+
+#[test]
+fn a_schema_that_leads_to_itself_ends() {
+    for schema in [json!({"$ref": "#"}), json!({"allOf": [{"$ref": "#"}]})] {
+        let policy = with_input(json!({"body": {"schema": schema}}));
+        let mut verdict = post("application/json", None).decide(&policy);
+        verdict.judge_body(b"{}");
+        assert_eq!(verdict.outcome(), ("deny", "input_invalid"), "{schema}");
+    }
 }
 
 #[test]

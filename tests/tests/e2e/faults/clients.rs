@@ -16,12 +16,17 @@ fn in_flight(proxy: &Proxy) {
     eventually("the request to be in flight", || (proxy.in_flight("main") == 1).then_some(()));
 }
 
-#[test]
-fn a_client_that_hangs_up_leaves_one_record_and_nothing_else() {
-    let upstream = Upstream::start();
-    let gate = Gate::default();
+/// One document behind a gate, and one of which only half ever comes.
+fn slow_upstream() -> (Upstream, Gate) {
+    let (upstream, gate) = (Upstream::start(), Gate::default());
     upstream.on("/users/ada/documents/slow", Reply::new(200).body("ok").behind(&gate));
     upstream.on("/users/ada/documents/half", Reply::new(200).body("half of it").fails(Fault::StallInBody));
+    (upstream, gate)
+}
+
+#[test]
+fn a_client_that_hangs_up_leaves_one_record_and_nothing_else() {
+    let (upstream, gate) = slow_upstream();
     let proxy = setup(&upstream).policy("main", &policy::example()).start();
     let token = Token::of("ada", "editor").mint();
     let address = proxy.address("main");
@@ -83,10 +88,7 @@ fn a_client_that_hangs_up_leaves_one_record_and_nothing_else() {
 /// In HTTP/2 a client takes back a request and keeps the connection.
 #[test]
 fn a_request_that_is_taken_back_leaves_one_record_and_nothing_else() {
-    let upstream = Upstream::start();
-    let gate = Gate::default();
-    upstream.on("/users/ada/documents/slow", Reply::new(200).body("ok").behind(&gate));
-    upstream.on("/users/ada/documents/half", Reply::new(200).body("half of it").fails(Fault::StallInBody));
+    let (upstream, gate) = slow_upstream();
     let proxy = setup(&upstream).policy("main", &policy::example()).start();
     let token = Token::of("ada", "editor").mint();
     let get = |name: &str| Request::get(format!("/users/ada/documents/{name}")).bearer(&token).fields();
