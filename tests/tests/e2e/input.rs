@@ -247,3 +247,26 @@ fn without_bodies_nothing_goes_on() {
     assert!(upstream.take().is_empty());
     assert_eq!(proxy.audit("main").next().unwrap().text("reason"), "body_incomplete");
 }
+
+/// What is told of mistakes takes memory, which a VM never gives back.
+#[test]
+fn very_many_mistakes_take_little_memory() {
+    let upstream = Upstream::start();
+    let routes = json!([{"name": "list", "match": {"path": "/list"}, "access": "public", "input": {
+        "max_body_bytes": 1_048_576, "body": {"schema": {"items": {"type": "string"}}},
+    }}]);
+    let proxy = setup(&upstream).stop_iteration().policy("main", &policy::with_routes(routes)).start();
+    let mut client = proxy.client("main");
+    let mut told_of = |numbers: usize| {
+        let body = format!("[{}]", vec!["1"; numbers].join(","));
+        let response = client.send(&Request::new("POST", "/list").body("application/json", body));
+        assert_eq!(response.status, 422, "{numbers}");
+        told(&response).len()
+    };
+    assert_eq!(told_of(2), 2);
+    let memory = proxy.resident();
+    assert_eq!((told_of(99_999), told_of(500_000)), (20, 1), "a body of too many values is not looked at");
+    let more = proxy.resident().saturating_sub(memory);
+    assert!(more < 48 * 1024 * 1024, "{more} bytes for it");
+    assert!(upstream.take().is_empty() && proxy.vm_failures().is_empty());
+}
