@@ -159,7 +159,7 @@ advisories: $(DENY) ## Known vulnerabilities of every dependency; needs the netw
 ##@ Measure
 
 .PHONY: bench
-bench: build $(VENV) dist/floor.wasm ## What the filter costs beside Envoy's own, side by side; writes docs/benchmarks.md (BENCH="--work hot")
+bench: build node $(VENV) dist/floor.wasm dist/inside.wasm ## What the filter costs beside Envoy's own, side by side; writes docs/benchmarks.md (BENCH="--work hot")
 	@command -v wrk >/dev/null 2>&1 || $(call apt,wrk,wrk is missing: install it with your system's packages)
 	@ENVOY="$(ENVOY)" .venv/bin/python tests/bench/bench.py $(or $(BENCH),--docs)
 
@@ -167,6 +167,11 @@ bench: build $(VENV) dist/floor.wasm ## What the filter costs beside Envoy's own
 dist/floor.wasm: build
 	$(CARGO) build --locked --profile wasm -p portcullis-filter --target wasm32-wasip1 --example floor
 	@$(PYTHON3) filter/prune_exports.py target/wasm32-wasip1/wasm/examples/floor.wasm $@
+
+# The engine alone, with the names of its functions, to be profiled in Node.
+dist/inside.wasm: build
+	$(CARGO) rustc --locked --profile wasm -p portcullis-engine --target wasm32-wasip1 --example inside -- -C strip=debuginfo
+	@cp target/wasm32-wasip1/wasm/examples/inside.wasm $@
 
 # A filter that traps when it is told to, for the tests of what happens then.
 dist/trap.wasm: build

@@ -23,7 +23,8 @@ import report
 import rig
 import tokens
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 PATH = "/users/7/documents/1"
 BROWSER = {
     "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
@@ -168,8 +169,12 @@ def summary(name, figures, beside, target):
         "ratio": (medians["ours"] - medians["none"]) / (medians[beside] - medians["none"]),
         "ratio_min": min(ratios), "ratio_max": max(ratios),
         "microseconds": {kind: round(value, 2) for kind, value in medians.items()},
-        "noisy": (max(none) - min(none)) / statistics.median(none) > NOISE,
+        "noisy": spread(none) > NOISE,
     }
+
+
+def spread(figures):
+    return (max(figures) - min(figures)) / statistics.median(figures)
 
 
 class Bench:
@@ -241,6 +246,30 @@ class Bench:
             figures = self.run(envoy, "OPTIONS", {**BROWSER, **PREFLIGHT}, ["none", "ours", "native"])
         yield summary("cors", figures, "native", None)
 
+    def steps(self):
+        """What each crossing of the floor costs, one more at a time: see filter/examples/floor.rs."""
+        names = {"": "a filter that does nothing", "q": "reading the request's headers", "t": "the time",
+                 "a": "the client's address", "m": "three counters", "e": "three edits of the request",
+                 "p": "reading the response's headers", "s": "nine headers for the response", "r": "the record"}
+        kinds = [f"floor-{rig.STEPS[:count]}" for count in range(len(rig.STEPS) + 1)]
+        with self.envoy(kinds=["none", *kinds, "ours"]) as envoy:
+            headers = {**BROWSER, "authorization": f"Bearer {tokens.HS256.token()}"}
+            figures = self.run(envoy, "PUT", headers, ["none", *kinds, "ours"])
+        medians = [statistics.median(figures[kind]) for kind in ["none", *kinds, "ours"]]
+        costs = [round(after - before, 2) for before, after in zip(medians, medians[1:])]
+        # "q" and what follows are single letters; the first cost is that of no step at all.
+        labels = [names[letter] for letter in ["", *rig.STEPS]] + ["deciding: all that is our own"]
+        yield {"work": "steps", "costs": dict(zip(labels, costs)), "noisy": spread(figures["none"]) > NOISE}
+
+    def inside(self):
+        """Where our own time goes, of the engine alone in the same kind of virtual machine."""
+        run = subprocess.run(["node", str(HERE / "inside.mjs"), str(self.module.with_name("inside.wasm"))],
+                             capture_output=True, text=True)
+        if run.returncode:
+            raise SystemExit(f"the profile failed:\n{run.stdout}{run.stderr}")
+        for line in run.stdout.splitlines():
+            yield {"work": "inside", **json.loads(line)}
+
     def routes(self):
         """Ours at 10 and at 10,000 routes in one go, side by side; native as far as it goes in reasonable time."""
         headers = {**BROWSER, "authorization": f"Bearer {tokens.HS256.token()}"}
@@ -272,7 +301,7 @@ class Bench:
                      for n in range(self.options.rounds)]
         yield {"work": "routes 10 → 10,000", "beside": "itself", "target": 1.15,
                "ratio": added[10_000]["ours"] / added[10]["ours"], "ratio_min": min(per_round), "ratio_max": max(per_round),
-               "added_microseconds": added, "noisy": (max(none) - min(none)) / statistics.median(none) > NOISE}
+               "added_microseconds": added, "noisy": spread(none) > NOISE}
 
     def memory(self):
         """Resident memory after 1,000,000 distinct tokens over the same after 10,000."""
@@ -303,7 +332,8 @@ class Bench:
 
 
 WORKS = {"hot": Bench.hot, "cold-hs256": Bench.cold_hs256, "cold-rs256": Bench.cold_rs256,
-         "cold-es256": Bench.cold_es256, "flood": Bench.flood, "cors": Bench.cors, "routes": Bench.routes,
+         "cold-es256": Bench.cold_es256, "flood": Bench.flood, "cors": Bench.cors, "steps": Bench.steps,
+         "inside": Bench.inside, "routes": Bench.routes,
          "memory": Bench.memory, "load": Bench.load}
 
 

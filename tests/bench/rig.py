@@ -157,7 +157,7 @@ def native(routes, cache, key):
 def access_log(kind, path):
     if kind == "none":
         return []
-    if kind in ("ours", "floor"):
+    if kind == "ours" or kind.startswith("floor"):
         form = {"text_format_source": {"inline_string": "%FILTER_STATE(wasm.portcullis.audit:PLAIN)%\n"}}
     else:
         claim = "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:payload:{})%"
@@ -212,9 +212,13 @@ class Envoy:
         folder.mkdir(parents=True, exist_ok=True)
         self.ports = {kind: free_port() for kind in kinds}
         self.admin = free_port()
+        bare = pathlib.Path(module).with_name("floor.wasm")
         filters = {"none": lambda: [], "ours": lambda: ours(module, routes, key),
                    "native": lambda: native(routes, False, key), "cached": lambda: native(routes, True, key),
-                   "floor": lambda: floor(pathlib.Path(module).with_name("floor.wasm"), steps, key)}
+                   "floor": lambda: floor(bare, steps, key)}
+        # The floor as far as some of its steps, each a listener of its own.
+        filters |= {kind: lambda kind=kind: floor(bare, kind.removeprefix("floor-"), key)
+                    for kind in kinds if kind.startswith("floor-")}
         bootstrap = {
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin}}},
             "static_resources": {
