@@ -10,8 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 
+mod credentials;
 #[cfg(test)]
 mod tests;
+
+pub use credentials::{CodeSource, Credentials, code, credentials};
 
 /// More than any policy, key or token needs; a guard against reading a device or a log by mistake.
 const MAX_INPUT_BYTES: u64 = 64 * 1024 * 1024;

@@ -1,5 +1,6 @@
 //! The portcullis command: credentials, tokens and policies, decided by the code the filter runs.
 
+mod access;
 mod cli;
 mod command;
 mod diagnostic;
@@ -9,9 +10,14 @@ mod file;
 mod input;
 mod jwk;
 mod password;
+mod qr;
+mod random;
+mod recovery;
+mod refresh;
 mod signing;
 mod terminal;
 mod time;
+mod totp;
 mod yaml;
 
 use std::process::ExitCode;

@@ -131,6 +131,12 @@ impl Palette {
     /// No colours.
     pub const PLAIN: Self = Self { on: false };
 
+    /// Whether there are any.
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        self.on
+    }
+
     /// Bold.
     #[must_use]
     pub fn bold(self, text: &str) -> String {
