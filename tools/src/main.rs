@@ -1,5 +1,6 @@
 //! The portcullis command: credentials, tokens and policies, decided by the code the filter runs.
 
+mod actor;
 mod cli;
 mod command;
 mod diagnostic;
@@ -10,6 +11,7 @@ mod input;
 mod jwk;
 mod password;
 mod signing;
+mod store;
 mod terminal;
 mod time;
 mod yaml;
