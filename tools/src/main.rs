@@ -1,6 +1,7 @@
 //! The portcullis command: credentials, tokens and policies, decided by the code the filter runs.
 
 mod access;
+mod actor;
 mod cli;
 mod command;
 mod diagnostic;
@@ -15,6 +16,7 @@ mod random;
 mod recovery;
 mod refresh;
 mod signing;
+mod store;
 mod terminal;
 mod time;
 mod totp;

@@ -1,7 +1,9 @@
 //! Argon2 password hashes: made as pwdlib's recommended hasher makes them, verified whoever made them.
 
 mod calibrate;
+mod foreign;
 mod phc;
+mod stored;
 
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use crate::input::Secret;
 
 pub use calibrate::calibrate;
 pub use phc::Phc;
+pub use stored::{StoredHash, Verified, verify_any};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+mod bar;
+
 use crate::exit::Failure;
+
+pub use bar::Bar;
 
 #[cfg(test)]
 mod tests;
@@ -96,6 +100,12 @@ impl Terminal {
         if self.err_is_terminal {
             self.say(format_args!("{}", self.err_palette.dim(&text.to_string())));
         }
+    }
+
+    /// A bar for work that takes long, which only a person sees.
+    #[must_use]
+    pub fn bar(&self, what: &'static str) -> Bar {
+        Bar::new(what, self.err_is_terminal)
     }
 
     /// Says something worth knowing that does not change the outcome.

@@ -87,7 +87,8 @@ pub fn relative(moment: i64, now: i64) -> String {
 }
 
 /// The largest unit that fits at least twice, or exactly once: nothing is off by more than a third.
-fn in_words(seconds: u64) -> String {
+#[must_use]
+pub fn in_words(seconds: u64) -> String {
     let (count, unit) = [(DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")]
         .into_iter()
         .find(|(length, _)| seconds >= length * 2 || seconds == *length)
