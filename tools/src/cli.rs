@@ -1,12 +1,14 @@
 //! The command line: every command, its options and its help.
 
 mod key;
+mod login;
 mod password;
 mod policy;
 mod render;
 mod secret;
 mod store;
 mod token;
+mod totp;
 mod user;
 
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
+pub use login::{AccessTokenArgs, LoginArgs, LogoutArgs, RefreshArgs, RefreshTokenInput};
 pub use password::{HashArgs, PasswordCommand, PasswordInput, StrengthArgs, VerifyArgs};
 pub use policy::{
     CheckArgs, CheckFormat, DiffArgs, DiffFormat, ExplainArgs, MatrixArgs, PolicyCommand, TestArgs, parse_header,
@@ -23,6 +26,7 @@ pub use render::{RenderArgs, Target as RenderTarget};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
 pub use store::{BackupArgs, CostArgs, CostInput, InitArgs, RotateKeyArgs, StoreCheckArgs, StoreCommand, StoreInput};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
+pub use totp::{ConfirmArgs, EnrollArgs, ResetArgs, TotpCommand};
 pub use user::{
     ConsentArgs, ConsentCommand, EraseArgs, ImportArgs, ImportFormat, ListedRole, ListedStatus, PruneArgs,
     SetDetailsArgs, SetPasswordArgs, SetRoleArgs, UserAddArgs, UserChangeArgs, UserCommand, UserExportArgs,
@@ -84,6 +88,12 @@ pub enum Command {
     /// Keep accounts: who exists, what they may do, and everything that happened to them.
     #[command(subcommand, arg_required_else_help = true, after_help = USER_EXAMPLES)]
     User(Box<UserCommand>),
+    /// Sign in with an e-mail address and a password, and get tokens.
+    #[command(long_about = login::LOGIN_ABOUT, after_help = login::LOGIN_EXAMPLES)]
+    Login(Box<LoginArgs>),
+    /// End a sign-in, or all of a user's.
+    #[command(long_about = login::LOGOUT_ABOUT, after_help = login::LOGOUT_EXAMPLES)]
+    Logout(Box<LogoutArgs>),
     /// Look after the store of accounts.
     #[command(subcommand, arg_required_else_help = true, after_help = STORE_EXAMPLES)]
     Store(StoreCommand),

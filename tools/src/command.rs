@@ -1,8 +1,11 @@
 //! What each command does.
 
 mod completions;
+mod grant;
 mod init;
 mod key;
+mod login;
+mod logout;
 mod man;
 mod password;
 mod policy;
@@ -26,6 +29,8 @@ pub fn run(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Command::Password(command) => password::run(&command, terminal),
         Command::Token(command) => token::run(command, terminal),
         Command::Init(args) => init::run(&args, terminal),
+        Command::Login(args) => login::run(&args, terminal),
+        Command::Logout(args) => logout::run(&args, terminal),
         Command::User(command) => user::run(&command, terminal),
         Command::Store(command) => store::run(&command, terminal),
         Command::Policy(command) => policy::run(&command, terminal),

@@ -15,6 +15,7 @@ mod qr;
 mod random;
 mod recovery;
 mod refresh;
+mod sign_in;
 mod signing;
 mod store;
 mod terminal;

@@ -16,6 +16,8 @@ use crate::input::Secret;
 
 pub use calibrate::calibrate;
 pub use phc::Phc;
+#[cfg(test)]
+pub use stored::work_done;
 pub use stored::{StoredHash, Verified, verify_any};
 
 #[cfg(test)]

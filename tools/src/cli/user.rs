@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::store::parse_age;
+use super::totp::{TOTP_EXAMPLES, TotpCommand};
 use super::{PasswordInput, StoreInput};
 use crate::store::Handle;
 
@@ -53,6 +54,9 @@ pub enum UserCommand {
     /// Record what a user agreed to, and took back.
     #[command(subcommand, arg_required_else_help = true, after_help = text::CONSENT_EXAMPLES)]
     Consent(ConsentCommand),
+    /// Set up, confirm and reset a second factor.
+    #[command(subcommand, arg_required_else_help = true, after_help = TOTP_EXAMPLES)]
+    Totp(TotpCommand),
     /// Take over users of another system, with the hashes of their passwords.
     #[command(long_about = text::IMPORT_ABOUT, after_help = text::IMPORT_EXAMPLES)]
     Import(ImportArgs),

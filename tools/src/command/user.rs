@@ -11,6 +11,8 @@ mod import;
 mod list;
 mod password;
 mod show;
+mod sign_ins;
+mod totp;
 
 use serde_json::{Value, json};
 
@@ -43,6 +45,7 @@ pub fn run(command: &UserCommand, terminal: &mut Terminal) -> Result<Exit, Failu
         UserCommand::Consent(ConsentCommand::Give(args)) => consent::record(args, true, terminal),
         UserCommand::Consent(ConsentCommand::Withdraw(args)) => consent::record(args, false, terminal),
         UserCommand::Consent(ConsentCommand::List(args)) => consent::list(args, terminal),
+        UserCommand::Totp(command) => totp::run(command, terminal),
         UserCommand::Import(args) => import::run(args, terminal),
     }
 }

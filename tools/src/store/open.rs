@@ -17,7 +17,10 @@ use crate::password::Cost;
 use crate::time;
 
 /// Every step of the schema, oldest first. One that has been released is never edited: a change is a new one.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "accounts", include_str!("migrations/0001_accounts.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "accounts", include_str!("migrations/0001_accounts.sql")),
+    (2, "sign_in", include_str!("migrations/0002_sign_in.sql")),
+];
 
 statements! {
     HAS_SCHEMA = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";

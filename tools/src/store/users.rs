@@ -164,6 +164,16 @@ pub enum Action {
     Erase,
     /// Forgotten, because they had not been here for long.
     Prune,
+    /// Given a second factor, to be confirmed.
+    EnrollTotp,
+    /// Shown to have it.
+    ConfirmTotp,
+    /// Relieved of it.
+    ResetTotp,
+    /// One of their sign-ins ended, because somebody used an old refresh token of it.
+    RevokeFamily,
+    /// All of their sign-ins ended.
+    RevokeAll,
     /// Their password hashed anew, at a sign-in, at today's cost.
     RehashPassword,
 }
@@ -184,6 +194,11 @@ impl Action {
             Self::WithdrawConsent => "withdraw_consent",
             Self::Erase => "erase",
             Self::Prune => "prune",
+            Self::EnrollTotp => "enroll_totp",
+            Self::ConfirmTotp => "confirm_totp",
+            Self::ResetTotp => "reset_totp",
+            Self::RevokeFamily => "revoke_family",
+            Self::RevokeAll => "revoke_all",
             Self::RehashPassword => "rehash_password",
         }
     }

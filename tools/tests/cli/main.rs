@@ -17,6 +17,7 @@ mod policy;
 mod policy_test;
 mod render;
 mod secret;
+mod sign_in;
 mod support;
 mod surface;
 mod token;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{consent, for_programs, history, open};
+use super::{consent, for_programs, history, open, sign_ins};
 use crate::cli::UserExportArgs;
 use crate::exit::{Exit, Failure};
 use crate::file;
@@ -74,6 +74,7 @@ async fn everything(session: &mut Session<'_>, user: &User) -> Result<Value, Err
     let changes = std::iter::once(None).chain(versions.iter().map(Some)).zip(&versions);
     let versions: Vec<_> = changes.map(|(before, version)| history::for_programs(before, version)).collect();
     let consents: Vec<_> = consents.iter().map(consent::for_programs).collect();
+    let sign_ins = sign_ins::read(session, user).await?.for_programs();
     let password = user.password.as_deref().and_then(|hash| crate::password::StoredHash::parse(hash).ok());
     Ok(json!({
         "user": for_programs(user),
@@ -81,6 +82,7 @@ async fn everything(session: &mut Session<'_>, user: &User) -> Result<Value, Err
         "password": password.map(|hash| hash.describe()),
         "history": versions,
         "consents": consents,
+        "access": sign_ins,
     }))
 }
 

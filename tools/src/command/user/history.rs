@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{moment, name, open};
+use super::{moment, name, open, sign_ins};
 use crate::cli::UserShowArgs;
 use crate::exit::{Exit, Failure};
 use crate::store::Version;
@@ -14,15 +14,16 @@ use crate::terminal::{Terminal, visible};
 /// There is none.
 pub fn run(args: &UserShowArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let mut store = open(&args.store)?;
-    let (user, versions) = store.read(async |session| {
+    let (user, versions, sign_ins) = store.read(async |session| {
         let user = session.find(&args.user).await?;
         let versions = session.history(&user).await?;
-        Ok((user, versions))
+        let sign_ins = sign_ins::read(session, &user).await?;
+        Ok((user, versions, sign_ins))
     })?;
     let changes = std::iter::once(None).chain(versions.iter().map(Some)).zip(&versions);
     if args.json {
         let versions: Vec<_> = changes.map(|(before, version)| for_programs(before, version)).collect();
-        terminal.json(&json!({"id": user.id, "versions": versions}))?;
+        terminal.json(&json!({"id": user.id, "versions": versions, "access": sign_ins.for_programs()}))?;
         return Ok(Exit::Good);
     }
     terminal.note(name(&user));
@@ -35,6 +36,7 @@ pub fn run(args: &UserShowArgs, terminal: &mut Terminal) -> Result<Exit, Failure
             terminal.line(format_args!("     {change}"))?;
         }
     }
+    sign_ins.print(terminal)?;
     Ok(Exit::Good)
 }
 
