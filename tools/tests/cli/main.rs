@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod argon2;
 mod docs;
 mod fixtures;
@@ -17,7 +18,10 @@ mod policy;
 mod policy_test;
 mod render;
 mod secret;
+mod store;
 mod support;
 mod surface;
 mod token;
+mod user;
+mod user_import;
 mod vectors;
