@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 use crate::exit::Failure;
 use crate::input::Secret;
 
+#[cfg(test)]
+mod tests;
+
 /// About ten seconds; as with Argon2, a hash that comes from elsewhere must not keep the machine busy for longer.
 const MAX_BCRYPT_COST: u32 = 17;
 const MAX_PBKDF2_ITERATIONS: u32 = 20_000_000;

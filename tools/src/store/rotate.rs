@@ -15,7 +15,6 @@ statements! {
         JOIN user_versions v ON v.slot = u.slot AND v.version = u.version \
         WHERE u.epoch = $1 AND u.slot > $2 ORDER BY u.slot LIMIT $3";
     OLDEST_EPOCH = "SELECT min(epoch) FROM users WHERE epoch >= 1";
-    COUNT_EPOCH = "SELECT count(*) FROM users WHERE epoch = $1";
     REWRAP = "UPDATE users SET epoch = $2, wrapped_key = $3, email_index = $4 WHERE slot = $1";
 }
 
@@ -68,14 +67,6 @@ impl Store {
 impl Session<'_> {
     async fn oldest_epoch(&mut self) -> Result<Option<i64>, Error> {
         Ok(sqlx::query(OLDEST_EPOCH).fetch_one(&mut *self.connection).await?.try_get(0)?)
-    }
-
-    /// How many users are under an epoch.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn count_under(&mut self, epoch: i64) -> Result<i64, Error> {
-        Ok(sqlx::query(COUNT_EPOCH).bind(epoch).fetch_one(&mut *self.connection).await?.try_get(0)?)
     }
 
     /// Moves a batch of users after a slot from an old epoch to the current one: the last slot, and how many.

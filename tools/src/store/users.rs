@@ -21,18 +21,19 @@ use super::statements;
 use crate::actor::Actor;
 
 pub use history::Version;
+use key::State;
 pub use key::UserKey;
 pub use list::{Filter, Listed};
 
 #[cfg(test)]
-mod tests;
+pub use {history::STATEMENTS as HISTORY_STATEMENTS, list::STATEMENTS as LIST_STATEMENTS};
 
 statements! {
     FIND_BY_ID = "SELECT u.slot, u.id, u.version, u.status, u.roles, u.tokens_void_before, u.created_at, u.changed_at, \
-        u.active_at, u.last_login_at, u.epoch, u.wrapped_key, v.details, v.password \
+        u.active_at, u.last_login_at, u.epoch, u.wrapped_key, v.action, v.actor, v.details, v.password \
         FROM users u JOIN user_versions v ON v.slot = u.slot AND v.version = u.version WHERE u.id = $1";
     FIND_BY_EMAIL = "SELECT u.slot, u.id, u.version, u.status, u.roles, u.tokens_void_before, u.created_at, u.changed_at, \
-        u.active_at, u.last_login_at, u.epoch, u.wrapped_key, v.details, v.password \
+        u.active_at, u.last_login_at, u.epoch, u.wrapped_key, v.action, v.actor, v.details, v.password \
         FROM users u JOIN user_versions v ON v.slot = u.slot AND v.version = u.version WHERE u.email_index = $1";
     IS_TAKEN = "SELECT slot FROM users WHERE email_index = $1";
     NEXT_SLOT = "SELECT coalesce(max(slot), -1) + 1 FROM users";
@@ -423,18 +424,29 @@ impl Session<'_> {
         let extra = extra.map_err(json("a change cannot be written"))?.map(Zeroizing::new);
         let reason = match (&user.key, change.reason) {
             // Why somebody was erased outlives their key.
-            (None, Some(reason)) => Some(self.seal_record("reason", user, reason)?),
+            (None, Some(reason)) => Some(self.seal_reason(user, reason)?),
             (_, reason) => field("reason", reason.map(str::as_bytes))?,
         };
+        let roles = user.roles.to_string();
+        let state = State {
+            id: user.id,
+            version: user.version,
+            at: user.changed_at,
+            action: change.action.name(),
+            status: user.status.name(),
+            roles: &roles,
+            tokens_void_before: user.tokens_void_before,
+        };
+        let actor = self.seal_actor(&state, change.actor.name())?;
         sqlx::query(INSERT_VERSION)
             .bind(i64::from(user.slot))
             .bind(user.version)
             .bind(user.changed_at)
             .bind(change.action.name())
-            .bind(self.seal_record("actor", user, change.actor.name())?)
+            .bind(actor)
             .bind(reason)
             .bind(user.status.name())
-            .bind(user.roles.to_string())
+            .bind(roles)
             .bind(user.tokens_void_before)
             .bind(field("details", details.as_deref().map(Vec::as_slice))?)
             .bind(field("password", user.password.as_deref().map(String::as_bytes))?)
@@ -457,6 +469,16 @@ impl Session<'_> {
         let details = open("details")?.map(|plain| serde_json::from_slice(&plain)).transpose();
         let password = open("password")?.map(|plain| String::from_utf8(plain.to_vec()).map(Zeroizing::new)).transpose();
         let status = Status::parse(row.try_get("status")?).ok_or(Error::Damaged("a status in it is none"))?;
+        let state = State {
+            id,
+            version,
+            at: row.try_get("changed_at")?,
+            action: row.try_get("action")?,
+            status: row.try_get("status")?,
+            roles: row.try_get("roles")?,
+            tokens_void_before: row.try_get("tokens_void_before")?,
+        };
+        self.open_actor(&state, row.try_get("actor")?)?;
         Ok(User {
             id,
             slot,

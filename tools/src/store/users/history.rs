@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::key::State;
 use super::{Details, User};
 use crate::store::error::Error;
 use crate::store::role::{Roles, Status};
@@ -13,8 +14,6 @@ use crate::store::statements;
 statements! {
     HISTORY = "SELECT version, at, action, actor, reason, status, roles, tokens_void_before, details, password, extra \
         FROM user_versions WHERE slot = $1 ORDER BY version";
-    LAST_REASON = "SELECT version, at, action, actor, reason, status, roles, tokens_void_before, details, password, extra \
-        FROM user_versions WHERE slot = $1 AND version = $2";
 }
 
 /// A state a user was in, and how it came about.
@@ -59,16 +58,6 @@ impl Session<'_> {
         Ok(versions)
     }
 
-    /// The version a user is at.
-    ///
-    /// # Errors
-    /// The store cannot be read, or is damaged.
-    pub async fn latest(&mut self, user: &User) -> Result<Version, Error> {
-        let query = sqlx::query(LAST_REASON).bind(i64::from(user.slot)).bind(user.version);
-        let row = query.fetch_one(&mut *self.connection).await?;
-        self.version(user, &row, &mut None)
-    }
-
     fn version(&self, user: &User, row: &SqliteRow, password: &mut Option<Vec<u8>>) -> Result<Version, Error> {
         let number = row.try_get("version")?;
         let open = |field: &str| -> Result<Option<Vec<u8>>, Error> {
@@ -78,17 +67,26 @@ impl Session<'_> {
         };
         let status = Status::parse(row.try_get("status")?).ok_or(Error::Damaged("a status in it is none"))?;
         let reason = match (status, row.try_get::<Option<&[u8]>, _>("reason")?) {
-            (Status::Erased, Some(sealed)) => Some(self.open_record("reason", user.id, number, sealed)?),
+            (Status::Erased, Some(sealed)) => Some(self.open_reason(user.id, number, sealed)?),
             _ => open("reason")?.and_then(|reason| String::from_utf8(reason).ok()),
         };
         let json = |_: serde_json::Error| Error::Damaged("a version in it is not JSON");
         let hash = open("password")?;
         let password_changed = hash.is_some() && hash != *password;
         *password = hash;
+        let state = State {
+            id: user.id,
+            version: number,
+            at: row.try_get("at")?,
+            action: row.try_get("action")?,
+            status: row.try_get("status")?,
+            roles: row.try_get("roles")?,
+            tokens_void_before: row.try_get("tokens_void_before")?,
+        };
         Ok(Version {
             number,
             at: row.try_get("at")?,
-            actor: self.open_record("actor", user.id, number, row.try_get("actor")?)?,
+            actor: self.open_actor(&state, row.try_get("actor")?)?,
             action: row.try_get("action")?,
             reason,
             status,

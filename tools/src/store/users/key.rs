@@ -75,21 +75,53 @@ impl Session<'_> {
         Ok(Some(UserKey { id, key, epoch: Some(epoch) }))
     }
 
-    /// Encrypts what outlives a user's key.
-    pub(super) fn seal_record(&self, field: &str, user: &User, text: &str) -> Result<Vec<u8>, Error> {
-        seal::seal(&self.settings.records, &record(field, user.id, user.version), text.as_bytes())
+    /// Encrypts why somebody was erased, which outlives their key.
+    pub(super) fn seal_reason(&self, user: &User, reason: &str) -> Result<Vec<u8>, Error> {
+        seal::seal(&self.settings.records, &why(user.id, user.version), reason.as_bytes())
     }
 
     /// Decrypts that.
-    pub(super) fn open_record(&self, field: &str, id: Uuid, version: i64, sealed: &[u8]) -> Result<String, Error> {
-        seal::open(&self.settings.records, &record(field, id, version), sealed)
-            .and_then(|plain| String::from_utf8(plain.to_vec()).ok())
-            .ok_or(Error::Damaged("a record in it does not open"))
+    pub(super) fn open_reason(&self, id: Uuid, version: i64, sealed: &[u8]) -> Result<String, Error> {
+        text(seal::open(&self.settings.records, &why(id, version), sealed))
+    }
+
+    /// Encrypts who made a version, bound to all of it that is not encrypted.
+    pub(super) fn seal_actor(&self, state: &State<'_>, actor: &str) -> Result<Vec<u8>, Error> {
+        seal::seal(&self.settings.records, &state.context(), actor.as_bytes())
+    }
+
+    /// Decrypts that; whoever edited the version without the keys is found out here.
+    pub(super) fn open_actor(&self, state: &State<'_>, sealed: &[u8]) -> Result<String, Error> {
+        text(seal::open(&self.settings.records, &state.context(), sealed))
     }
 }
 
-fn record(field: &str, id: Uuid, version: i64) -> String {
-    format!("portcullis record {field} {id} {version}")
+/// What of a version is not encrypted.
+pub(super) struct State<'a> {
+    pub id: Uuid,
+    pub version: i64,
+    pub at: i64,
+    pub action: &'a str,
+    pub status: &'a str,
+    pub roles: &'a str,
+    pub tokens_void_before: i64,
+}
+
+impl State<'_> {
+    fn context(&self) -> String {
+        let Self { id, version, at, action, status, roles, tokens_void_before } = self;
+        format!("portcullis actor {id} {version} {at} {action} {status} {roles} {tokens_void_before}")
+    }
+}
+
+fn why(id: Uuid, version: i64) -> String {
+    format!("portcullis reason of erasure {id} {version}")
+}
+
+fn text(opened: Option<Zeroizing<Vec<u8>>>) -> Result<String, Error> {
+    opened
+        .and_then(|plain| String::from_utf8(plain.to_vec()).ok())
+        .ok_or(Error::Damaged("a version is not what a command wrote"))
 }
 
 impl fmt::Debug for UserKey {

@@ -14,7 +14,7 @@ macro_rules! listed {
     ($source:literal) => {
         concat!(
             "SELECT u.slot, u.id, u.version, u.status, u.roles, u.tokens_void_before, u.created_at, u.changed_at, \
-             u.active_at, u.last_login_at, u.epoch, u.wrapped_key, v.details, v.password FROM (",
+             u.active_at, u.last_login_at, u.epoch, u.wrapped_key, v.action, v.actor, v.details, v.password FROM (",
             $source,
             ") s JOIN users u ON u.slot = s.slot JOIN user_versions v ON v.slot = u.slot AND v.version = u.version \
              ORDER BY u.slot"
