@@ -34,6 +34,14 @@ pub fn now_precise() -> UnixTime {
     UnixTime::from_millis(millis.unwrap_or_default())
 }
 
+/// Waits until the clock is at a second that is about to begin; not for one that is further away.
+pub fn wait_until(second: i64) {
+    let ahead = second.saturating_mul(1000).saturating_sub(now_precise().millis());
+    if let Ok(millis @ 1..=1000) = u64::try_from(ahead) {
+        std::thread::sleep(Duration::from_millis(millis));
+    }
+}
+
 /// Reads a duration as a policy writes it: `30s`, `15m`, `24h`, `730d`; `250ms` too.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::token::decode_secret;
-use crate::access::{Issuer, Methods, Subject};
+use crate::access::{self, Issuer, Methods, Subject};
 use crate::cli::{AccessTokenArgs, RefreshTokenInput};
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Secret};
@@ -14,6 +14,7 @@ use crate::refresh::RefreshToken;
 use crate::signing::SigningKey;
 use crate::store::User;
 use crate::terminal::Terminal;
+use crate::time;
 
 /// Where the secret is when no option says so: as the example policies have it, and as `portcullis init` writes it.
 const SECRET_VARIABLE: &str = "SECRET_KEY";
@@ -59,7 +60,7 @@ pub fn issuer(args: &AccessTokenArgs) -> Result<Issuer, Failure> {
     };
     let algorithm = key.algorithm(args.algorithm)?;
     let kid = args.kid.clone().or_else(|| key.public().map(|key| key.thumbprint()));
-    crate::access::expiry(crate::time::now(), args.ttl)?;
+    access::expiry(time::now(), args.ttl)?;
     Ok(Issuer { key, algorithm, kid, issuer: args.iss.clone(), audiences: args.aud.clone(), lifetime: args.ttl })
 }
 
@@ -86,6 +87,8 @@ pub fn print(grant: &Grant<'_>, issuer: &Issuer, json: bool, terminal: &mut Term
     let roles: Vec<String> = roles.collect();
     let subject = Subject { id: &id, roles: &roles, auth_time: grant.auth_time, methods: grant.methods };
     let access = issuer.issue(&subject, grant.at)?;
+    // A second in which tokens were made void has to pass first: what is issued in the next must not be from the future.
+    time::wait_until(grant.at);
     let refresh = grant.refresh.expose();
     if json {
         terminal.json(&json!({

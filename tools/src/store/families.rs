@@ -13,10 +13,10 @@ use crate::access::Methods;
 pub const MAX_FAMILIES: i64 = 50;
 
 statements! {
-    FIND = "SELECT s.slot, s.token, s.methods, s.started_at, s.used_at, s.uses, s.ends_at, s.idle, u.id \
-        FROM sessions s JOIN users u ON u.slot = s.slot WHERE s.family = $1";
-    OF_USER = "SELECT s.slot, s.token, s.methods, s.started_at, s.used_at, s.uses, s.ends_at, s.idle, u.id \
-        FROM sessions s JOIN users u ON u.slot = s.slot WHERE s.slot = $1 ORDER BY s.started_at";
+    FIND = "SELECT f.slot, f.token, f.methods, f.started_at, f.used_at, f.uses, f.ends_at, f.idle, u.id \
+        FROM sessions f JOIN users u ON u.slot = f.slot WHERE f.family = $1";
+    OF_USER = "SELECT f.slot, f.token, f.methods, f.started_at, f.used_at, f.uses, f.ends_at, f.idle, u.id \
+        FROM sessions f JOIN users u ON u.slot = f.slot WHERE f.slot = $1 ORDER BY f.started_at";
     START = "INSERT INTO sessions (family, slot, token, methods, started_at, used_at, uses, ends_at, idle) \
         VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)";
     ROTATE = "UPDATE sessions SET token = $3, used_at = max(used_at, $4), uses = uses + 1 WHERE family = $1 AND token = $2";

@@ -81,7 +81,9 @@ fn a_password_is_hashed_anew_when_the_cost_rose() {
 #[test]
 fn a_decoy_matches_nothing_and_costs_what_a_hash_does() {
     let StoredHash::Argon2(decoy) = StoredHash::decoy(CURRENT).unwrap() else { panic!("a decoy is Argon2") };
-    let StoredHash::Argon2(real) = StoredHash::parse(&hash(&secret("correct horse"), CURRENT).unwrap().to_string()).unwrap() else {
+    let StoredHash::Argon2(real) =
+        StoredHash::parse(&hash(&secret("correct horse"), CURRENT).unwrap().to_string()).unwrap()
+    else {
         panic!("a hash is Argon2")
     };
     assert_eq!((decoy.algorithm, decoy.version, decoy.cost), (real.algorithm, real.version, real.cost));
