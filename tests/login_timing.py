@@ -14,7 +14,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COMMAND = ROOT / "dist" / "portcullis"
+COMMAND = pathlib.Path(os.environ.get("PORTCULLIS_BIN", ROOT / "dist" / "portcullis"))
 PASSWORD = "correct horse battery"
 LIMIT = 0.02
 
