@@ -266,7 +266,11 @@ fn a_copy_from_before_an_erasure_opens_for_all_but_the_erased() {
     let user = find(&mut store, &gone.id.to_string()).unwrap();
     assert_eq!((user.status, user.details, user.version), (Status::Erased, None, 2));
     assert_eq!(find(&mut store, "gone@example.com").unwrap_err(), Error::Unknown);
-    let history = store.read(async |session| session.history(&find_in(session, gone.id).await?).await).unwrap();
+    let history = store.read(async |session| {
+            let user = session.find(&Handle::Id(gone.id)).await?;
+            session.history(&user).await
+        });
+    let history = history.unwrap();
     assert_eq!(history[0].reason, None, "what was personal is gone");
     assert_eq!((history[0].actor.as_str(), history[1].reason.as_deref()), ("carol", Some("asked")), "the rest is not");
     assert_eq!(add(&mut store, "gone@example.com", Role::Viewer).unwrap().slot, 2, "the address is free, the slot is not");
@@ -289,10 +293,6 @@ fn a_copy_from_before_an_erasure_opens_for_all_but_the_erased() {
     assert_eq!(store.repair(&actor).unwrap(), 1);
     assert!(store.check(|_, _| ()).unwrap().is_good());
     assert_eq!(find(&mut store, "gone@example.com").unwrap_err(), Error::Unknown);
-}
-
-async fn find_in(session: &mut super::Session<'_>, id: uuid::Uuid) -> Result<User, Error> {
-    session.find(&Handle::Id(id)).await
 }
 
 #[test]
