@@ -284,7 +284,7 @@ fn a_copy_from_before_an_erasure_opens_for_all_but_the_erased() {
     assert_eq!((user.status, user.details, user.version), (Status::Erased, None, 2));
     assert_eq!(find(&mut store, "gone@example.com").unwrap_err(), Error::Unknown);
     let history = store.read(async |session| {
-        let user = find_in(session, gone.id).await?;
+        let user = session.find(&Handle::Id(gone.id)).await?;
         session.history(&user).await
     });
     let history = history.unwrap();
@@ -314,10 +314,6 @@ fn a_copy_from_before_an_erasure_opens_for_all_but_the_erased() {
     assert_eq!(store.repair(&actor).unwrap(), 1);
     assert!(store.check(|_, _| ()).unwrap().is_good());
     assert_eq!(find(&mut store, "gone@example.com").unwrap_err(), Error::Unknown);
-}
-
-async fn find_in(session: &mut super::Session<'_>, id: uuid::Uuid) -> Result<User, Error> {
-    session.find(&Handle::Id(id)).await
 }
 
 #[test]
