@@ -37,7 +37,10 @@ impl Terminal {
             err: Box::new(io::stderr()),
             out_closed: false,
             err_is_terminal: io::stderr().is_terminal(),
-            out_width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into()),
+            out_width: terminal_size::terminal_size_of(io::stdout())
+                .map(|(width, _)| width.0.into())
+                // A terminal that does not say is as wide as terminals were.
+                .or_else(|| io::stdout().is_terminal().then_some(80)),
             out_palette: Palette { on: allowed && io::stdout().is_terminal() },
             err_palette: Palette { on: allowed && io::stderr().is_terminal() },
         }

@@ -1,5 +1,8 @@
-use super::render;
 use crate::exit::Exit;
+
+fn render(text: &str, colour: bool) -> String {
+    super::render(text, 80, colour).unwrap().unwrap().to_string()
+}
 
 const URI: &str =
     "otpauth://totp/Portcullis:alice%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Portcullis";
@@ -24,13 +27,13 @@ fn scan(rendered: &str, ink_is_dark: bool) -> String {
 
 #[test]
 fn a_code_is_read_back() {
-    assert_eq!(scan(&render(URI, true).unwrap(), true), URI, "in colour");
-    assert_eq!(scan(&render(URI, false).unwrap(), false), URI, "without");
+    assert_eq!(scan(&render(URI, true), true), URI, "in colour");
+    assert_eq!(scan(&render(URI, false), false), URI, "without");
 }
 
 #[test]
 fn a_code_fits_a_terminal_and_has_a_quiet_zone() {
-    let rendered = render(URI, false).unwrap();
+    let rendered = render(URI, false);
     let lines: Vec<&str> = rendered.lines().collect();
     assert!(lines.len() <= 30, "{} lines", lines.len());
     let (last, rest) = lines.split_last().unwrap();
@@ -46,12 +49,15 @@ fn a_code_fits_a_terminal_and_has_a_quiet_zone() {
 
 #[test]
 fn colours_end_with_the_line() {
-    for line in render(URI, true).unwrap().lines() {
+    for line in render(URI, true).lines() {
         assert!(line.starts_with("\u{1b}[30;47m") && line.ends_with("\u{1b}[0m"), "{line:?}");
     }
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    assert_eq!(render(&"x".repeat(3000), true).unwrap_err().exit, Exit::Invalid);
+    assert_eq!(super::render(&"x".repeat(3000), 80, true).unwrap_err().exit, Exit::Invalid);
+    let columns = render(URI, false).lines().next().unwrap().chars().count();
+    assert!(super::render(URI, columns, true).unwrap().is_some(), "{columns} columns");
+    assert!(super::render(URI, columns - 1, true).unwrap().is_none(), "a column less");
 }

@@ -297,6 +297,21 @@ fn a_password_is_hashed_anew_when_hashes_cost_more() {
 }
 
 #[test]
+fn an_imported_hash_is_replaced_at_the_first_sign_in() {
+    let accounts = Accounts::new("login_import");
+    // Of `U*U`, from the test vectors of crypt_blowfish.
+    let bcrypt = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    accounts.file("users.csv", &format!("email,roles,password_hash\n{ALICE},viewer,{bcrypt}\n"));
+    accounts.ask(["user", "import", "users.csv"]).ok();
+    refused(accounts.login(ALICE, "U*V"));
+    accounts.login(ALICE, "U*U").ok();
+    assert_eq!(accounts.actions(ALICE), ["import", "rehash_password"]);
+    let export = accounts.ask(["user", "export", ALICE]).json();
+    assert_eq!(export["password"], "argon2id m=64,t=1,p=1", "{export}");
+    accounts.login(ALICE, "U*U").ok();
+}
+
+#[test]
 fn password_and_code_come_from_where_they_are_said_to() {
     let accounts = Accounts::with("login_inputs", ALICE, "editor");
     file(&accounts.directory, "password.txt", &format!("{PASSWORD}\n"));

@@ -54,6 +54,7 @@ pub fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
         for code in &codes {
             terminal.line(&*code.expose())?;
         }
+        terminal.flush()?;
         terminal.note("signing in takes a code from now on; each of these recovery codes does for one, once");
         terminal.note("keep them where the phone is not: they are not shown again");
     }

@@ -38,11 +38,15 @@ pub fn run(args: &EnrollArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
         terminal.json(&json!({"id": user.id.to_string(), "uri": *uri, "secret": *typed}))?;
         return Ok(Exit::Good);
     }
-    if terminal.out_width.is_some() {
-        terminal.line(&*qr::render(&uri, terminal.out_palette.is_on())?)?;
+    if let Some(columns) = terminal.out_width {
+        match qr::render(&uri, columns, terminal.out_palette.is_on())? {
+            Some(code) => terminal.line(&*code)?,
+            None => terminal.note("the terminal is too narrow for a QR code"),
+        }
         terminal.line(format_args!("to type where no camera is: {}", &*in_fours(&typed)))?;
     }
     terminal.line(&*uri)?;
+    terminal.flush()?;
     terminal.note("scan or type it now, it is not shown again; then: portcullis user totp confirm USER");
     Ok(Exit::Good)
 }
