@@ -1,6 +1,7 @@
 //! `portcullis user totp enroll`.
 
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::actor::Actor;
 use crate::cli::EnrollArgs;
@@ -52,8 +53,8 @@ pub fn run(args: &EnrollArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
 }
 
 /// In groups that an eye can keep.
-fn in_fours(text: &str) -> zeroize::Zeroizing<String> {
-    let mut grouped = zeroize::Zeroizing::new(String::with_capacity(text.len() * 2));
+fn in_fours(text: &str) -> Zeroizing<String> {
+    let mut grouped = Zeroizing::new(String::with_capacity(text.len() * 2));
     for (index, c) in text.chars().enumerate() {
         if index > 0 && index.is_multiple_of(4) {
             grouped.push(' ');
