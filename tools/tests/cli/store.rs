@@ -15,7 +15,10 @@ fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
     accounts.add("alice@example.com", "viewer");
     let change = |at: u64| {
         let role = if at % 2 == 0 { "editor" } else { "admin" };
-        ["user", "set-role", "alice@example.com", role, "--reason"].map(str::to_owned).into_iter().chain([format!("change {at}")])
+        ["user", "set-role", "alice@example.com", role, "--reason"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("change {at}")])
     };
     // How long one takes when nobody kills it, so that kills fall on every part of it.
     let start = Instant::now();
@@ -90,25 +93,26 @@ fn eight_commands_at_once_lose_nothing_and_wait_for_each_other() {
     let accounts = Accounts::new("store_eight");
     accounts.add("alice@example.com", "viewer");
     let outcomes: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..8)
-            .map(|worker| {
-                let accounts = &accounts;
-                scope.spawn(move || {
-                    let mut outcomes = Vec::new();
-                    for at in 0..EACH {
-                        let purpose = format!("purpose-{worker}-{at}");
-                        outcomes.push(accounts.run(&format!(
-                            "user consent give alice@example.com --purpose {purpose} --text-version 1"
-                        )));
-                    }
-                    outcomes.push(accounts.run_with(
-                        ["user", "add", &format!("worker{worker}@example.com"), "--role", "viewer"],
-                        PASSWORD,
-                    ));
-                    outcomes
+        let workers: Vec<_> =
+            (0..8)
+                .map(|worker| {
+                    let accounts = &accounts;
+                    scope.spawn(move || {
+                        let mut outcomes = Vec::new();
+                        for at in 0..EACH {
+                            let purpose = format!("purpose-{worker}-{at}");
+                            outcomes.push(accounts.run(&format!(
+                                "user consent give alice@example.com --purpose {purpose} --text-version 1"
+                            )));
+                        }
+                        outcomes.push(accounts.run_with(
+                            ["user", "add", &format!("worker{worker}@example.com"), "--role", "viewer"],
+                            PASSWORD,
+                        ));
+                        outcomes
+                    })
                 })
-            })
-            .collect();
+                .collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     for outcome in outcomes {
@@ -170,7 +174,10 @@ fn what_was_erased_is_in_no_backup_that_comes_back() {
     let export = accounts.run(&format!("user export {id}")).ok();
     assert!(!export.contains("gone@"), "{export}");
     let history = accounts.history(&id);
-    assert_eq!((&history[1]["action"], &history[1]["reason"], &history[1]["actor"]), (&"erase".into(), &"asked".into(), &"carol".into()));
+    assert_eq!(
+        (&history[1]["action"], &history[1]["reason"], &history[1]["actor"]),
+        (&"erase".into(), &"asked".into(), &"carol".into())
+    );
     assert_eq!(history[0]["email"], serde_json::Value::Null);
     accounts.run("store check").ok();
     for line in [
@@ -203,7 +210,10 @@ fn what_was_erased_is_in_no_backup_that_comes_back() {
             assert!([0, 1].contains(&outcome.code), "{line}: {outcome:?}");
             assert!(!outcome.stdout.contains("gone@") && !outcome.stderr.contains("gone@"), "{line}: {outcome:?}");
         }
-        assert!(accounts.run("user show kept@example.com").ok().contains("kept@example.com"), "the others are all there");
+        assert!(
+            accounts.run("user show kept@example.com").ok().contains("kept@example.com"),
+            "the others are all there"
+        );
         let health = accounts.run("store check --json");
         assert_eq!(health.code, 1, "{health:?}");
         accounts.run("store check --repair").ok();

@@ -76,7 +76,9 @@ fn what_is_wrong_with_a_user_is_said_all_at_once() {
     }
     accounts.run_with(["user", "add", "a@example.com"], PASSWORD).fails(2, "--role");
     accounts.run_with(["user", "add", "a@example.com", "--role", ""], PASSWORD).fails(3, "/role");
-    accounts.run_with(["user", "add", "a@example.com", "--role", "viewer"], [0xff; 12]).fails(3, "/password: must be UTF-8");
+    accounts
+        .run_with(["user", "add", "a@example.com", "--role", "viewer"], [0xff; 12])
+        .fails(3, "/password: must be UTF-8");
     accounts.add("alice@example.com", "viewer");
     accounts
         .run_with(["user", "add", "ALICE@example.com", "--role", "viewer"], PASSWORD)
@@ -121,7 +123,9 @@ fn an_administrator_changes_everything_and_the_history_tells() {
             ("set_password", None),
         ]
     );
-    assert!(history.iter().all(|version| version["actor"] == "carol" && version["at"].as_str().unwrap().ends_with('Z')));
+    assert!(
+        history.iter().all(|version| version["actor"] == "carol" && version["at"].as_str().unwrap().ends_with('Z'))
+    );
     assert_eq!(history[1]["changed"], serde_json::json!(["roles: viewer -> admin, editor"]));
     assert_eq!(history[4]["changed"][0], "e-mail: Alice@example.com -> alice@example.org");
     assert_eq!(history[4]["changed"][1], "name: Alice -> Eve");
@@ -129,9 +133,15 @@ fn an_administrator_changes_everything_and_the_history_tells() {
     assert!(history[7]["changed"][0] == "password: set" && history[7]["tokens_void_before"].is_string());
 
     let shown = accounts.run(&format!("user show {id} --json")).json();
-    assert_eq!((&shown["email"], &shown["version"], &shown["status"]), (&"alice@example.org".into(), &8.into(), &"active".into()));
+    assert_eq!(
+        (&shown["email"], &shown["version"], &shown["status"]),
+        (&"alice@example.org".into(), &8.into(), &"active".into())
+    );
     let text = accounts.run(&format!("user show {id}")).ok();
-    assert!(text.contains("alice@example.org") && text.contains("admin, editor") && !text.contains("$argon2"), "{text}");
+    assert!(
+        text.contains("alice@example.org") && text.contains("admin, editor") && !text.contains("$argon2"),
+        "{text}"
+    );
     let consents = accounts.run(&format!("user consent list {id} --json")).json();
     assert_eq!(consents["consents"][0]["text_version"], "2026-11");
     assert_eq!((&consents["consents"][0]["given"], &consents["consents"][1]["given"]), (&true.into(), &false.into()));
@@ -195,9 +205,12 @@ fn injected_statements_are_refused_or_kept_as_text() {
     }
     // As a name, a note, a reason or a purpose it is text like any other.
     let name = hostile[1];
-    let args = ["user", "add", "o'brien@example.com", "--role", "viewer", "--name", name, "--notes", name, "--reason", name];
+    let args =
+        ["user", "add", "o'brien@example.com", "--role", "viewer", "--name", name, "--notes", name, "--reason", name];
     accounts.run_with(args, PASSWORD).ok();
-    accounts.run_with(["user", "consent", "give", "o'brien@example.com", "--purpose", name, "--text-version", name], "").ok();
+    accounts
+        .run_with(["user", "consent", "give", "o'brien@example.com", "--purpose", name, "--text-version", name], "")
+        .ok();
     let shown = accounts.run("user show o'brien@example.com --json").json();
     assert_eq!((&shown["name"], &shown["notes"]), (&name.into(), &name.into()));
     assert_eq!(accounts.history("o'brien@example.com")[0]["reason"], name);
@@ -210,7 +223,8 @@ fn injected_statements_are_refused_or_kept_as_text() {
 #[test]
 fn a_list_is_by_the_page_and_plain_in_a_pipe() {
     let accounts = Accounts::new("user_list");
-    let lines: Vec<_> = (0..7).map(|at| format!("{{\"email\":\"user{at}@example.com\",\"role\":\"viewer\"}}\n")).collect();
+    let lines: Vec<_> =
+        (0..7).map(|at| format!("{{\"email\":\"user{at}@example.com\",\"role\":\"viewer\"}}\n")).collect();
     let users = accounts.file("users.jsonl", &lines.concat());
     accounts.run_with(["user", "import", users.to_str().unwrap()], "").ok();
     let page = accounts.run("user list --page 3 --per-page 3 --json").json();
@@ -218,7 +232,10 @@ fn a_list_is_by_the_page_and_plain_in_a_pipe() {
     assert_eq!(page["users"].as_array().unwrap().len(), 2);
     let plain = accounts.run("user list --per-page 2").ok();
     let rows: Vec<Vec<_>> = plain.lines().map(|line| line.split('\t').collect()).collect();
-    assert_eq!((rows.len(), rows[1].len(), rows[1][1], rows[1][2], rows[1][3]), (2, 6, "user0@example.com", "viewer", "active"));
+    assert_eq!(
+        (rows.len(), rows[1].len(), rows[1][1], rows[1][2], rows[1][3]),
+        (2, 6, "user0@example.com", "viewer", "active")
+    );
     let admins = accounts.run("user list --role admin --status active --json").json();
     assert_eq!(admins["users"][0]["email"], "admin@example.com");
     assert_eq!(accounts.run("user list --search USER3 --json").json()["total"], 1);
@@ -237,7 +254,10 @@ fn an_export_has_everything_but_the_hash() {
     let export: serde_json::Value = serde_json::from_str(&export).unwrap();
     assert_eq!((&export["user"]["id"], &export["user"]["email"]), (&id.into(), &"alice@example.com".into()));
     assert_eq!(export["password"], "argon2id m=64,t=1,p=1");
-    assert_eq!((export["history"].as_array().unwrap().len(), &export["consents"][0]["purpose"]), (2, &"newsletter".into()));
+    assert_eq!(
+        (export["history"].as_array().unwrap().len(), &export["consents"][0]["purpose"]),
+        (2, &"newsletter".into())
+    );
 
     let out = accounts.path("all.jsonl");
     accounts.run_with(["user", "export", "--all", "--out", out.to_str().unwrap()], "").ok();

@@ -28,7 +28,10 @@ fn csv_and_json_lines_are_taken_over() {
     assert_eq!((&alice["user"]["name"], &alice["password"]), (&"Example, Alice".into(), &"bcrypt cost 5".into()));
     assert_eq!((&alice["history"][0]["action"], &alice["history"][0]["reason"]), (&"import".into(), &"moved".into()));
     let bob = accounts.run("user export bob@example.com").json();
-    assert_eq!((&bob["user"]["status"], &bob["password"]), (&"disabled".into(), &"PBKDF2 SHA-256, 4096 iterations".into()));
+    assert_eq!(
+        (&bob["user"]["status"], &bob["password"]),
+        (&"disabled".into(), &"PBKDF2 SHA-256, 4096 iterations".into())
+    );
     let carol = accounts.run("user show carol@example.com --json").json();
     assert_eq!((&carol["notes"], &carol["has_password"]), (&"vip".into(), &false.into()));
 }
@@ -86,7 +89,8 @@ fn mistakes_are_told_by_line_and_nothing_is_added() {
 fn a_dry_run_adds_nothing_and_what_is_there_can_be_left_out() {
     let accounts = Accounts::new("import_again");
     let csv = accounts.file("users.csv", "email,role\na@example.com,viewer\nb@example.com,viewer\n");
-    let import = |more: &[&str]| accounts.run_with(["user", "import", csv.to_str().unwrap(), "--json"].iter().chain(more), "");
+    let import =
+        |more: &[&str]| accounts.run_with(["user", "import", csv.to_str().unwrap(), "--json"].iter().chain(more), "");
     assert_eq!(import(&["--dry-run"]).json()["would_be_added"], 2);
     assert_eq!(accounts.run("user list --json").json()["total"], 1);
     assert_eq!(import(&[]).json()["added"], 2);

@@ -54,7 +54,7 @@ fn what_is_no_hash_is_refused_without_quoting_it() {
         ("pbkdf2_sha256$+4096$salt$xeR41ZKIyEGqUw22hFxMjZYok6ABzk4RpJY4c6qYE0o=", "not a hash of PBKDF2"),
         ("pbkdf2_sha256$4096$salt$c2hvcnQ=", "has not between"),
         ("pbkdf2:sha256:4096$salt$xyz", "not a hash of PBKDF2"),
-        ("$argon2id$v=19$m=64", "it ends before"),
+        ("$argon2id$v=19$m=64", "its parameters are not"),
     ] {
         let problem = StoredHash::parse(text).unwrap_err();
         assert!(problem.contains(says), "{text}: {problem}");
@@ -81,7 +81,9 @@ fn a_password_is_hashed_anew_when_the_cost_rose() {
 #[test]
 fn a_decoy_matches_nothing_and_costs_what_a_hash_does() {
     let StoredHash::Argon2(decoy) = StoredHash::decoy(CURRENT).unwrap() else { panic!("a decoy is Argon2") };
-    let StoredHash::Argon2(real) = StoredHash::parse(&hash(&secret("correct horse"), CURRENT).unwrap().to_string()).unwrap() else {
+    let StoredHash::Argon2(real) =
+        StoredHash::parse(&hash(&secret("correct horse"), CURRENT).unwrap().to_string()).unwrap()
+    else {
         panic!("a hash is Argon2")
     };
     assert_eq!((decoy.algorithm, decoy.version, decoy.cost), (real.algorithm, real.version, real.cost));
