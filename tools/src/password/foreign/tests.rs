@@ -54,7 +54,7 @@ fn what_is_no_hash_is_refused_without_quoting_it() {
         ("pbkdf2_sha256$+4096$salt$xeR41ZKIyEGqUw22hFxMjZYok6ABzk4RpJY4c6qYE0o=", "not a hash of PBKDF2"),
         ("pbkdf2_sha256$4096$salt$c2hvcnQ=", "has not between"),
         ("pbkdf2:sha256:4096$salt$xyz", "not a hash of PBKDF2"),
-        ("$argon2id$v=19$m=64", "it ends before"),
+        ("$argon2id$v=19$m=64", "its parameters are not"),
     ] {
         let problem = StoredHash::parse(text).unwrap_err();
         assert!(problem.contains(says), "{text}: {problem}");
