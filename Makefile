@@ -27,6 +27,12 @@ ENVOYS ?= 1.36.4 1.38.2 1.40.0
 # How many `make soak` sends.
 REQUESTS ?= 1000000
 
+# How many sign-ins of each kind `make login-timing` tries.
+TRIES ?= 200
+
+# How many accounts `make accounts-scale` makes.
+USERS ?= 1000000
+
 # What `make fuzz` fuzzes, all targets if nothing is named, and for how long: so many seconds, or so many executions a target.
 FUZZ ?=
 FUZZ_SECONDS ?= 60
@@ -135,6 +141,14 @@ soak: build $(VENV) ## A million requests of every kind, the memory measured; a 
 	ENVOY="$(ENVOY)" PYTHON="$(CURDIR)/.venv/bin/python" PORTCULLIS_SOAK=$(REQUESTS) \
 	PORTCULLIS_WASM="$(CURDIR)/dist/portcullis.wasm" PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" \
 	  $(CARGO) test --locked -p portcullis-tests memory_stays_flat -- --nocapture
+
+.PHONY: login-timing
+login-timing: build ## Whether a refused sign-in takes as long for an unknown address as for a known one; a few minutes (TRIES=200)
+	@$(PYTHON3) tests/login_timing.py --tries $(TRIES)
+
+.PHONY: accounts-scale
+accounts-scale: build ## A store of a million users built and measured; several minutes (USERS=1000000)
+	PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" USERS=$(USERS) $(PYTHON3) tests/accounts_scale.py
 
 .PHONY: test-envoys
 test-envoys: build $(VENV) $(addprefix .tools/envoy-,$(addsuffix /.installed,$(ENVOYS))) ## The same in the oldest, a middle and the newest Envoy there is (ENVOYS="1.36.4 …")

@@ -1,6 +1,7 @@
 //! The module in a real Envoy, seen from both sides: what the client is answered, what
 //! reaches the upstream, what the audit log says.
 
+mod accounts;
 mod audit;
 mod authz;
 mod browser;

@@ -1,11 +1,15 @@
 //! The command line: every command, its options and its help.
 
 mod key;
+mod login;
 mod password;
 mod policy;
 mod render;
 mod secret;
+mod store;
 mod token;
+mod totp;
+mod user;
 
 use std::path::PathBuf;
 
@@ -13,13 +17,21 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
-pub use password::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
+pub use login::{AccessTokenArgs, LoginArgs, LogoutArgs, RefreshArgs, RefreshTokenInput};
+pub use password::{HashArgs, PasswordCommand, PasswordInput, StrengthArgs, VerifyArgs};
 pub use policy::{
     CheckArgs, CheckFormat, DiffArgs, DiffFormat, ExplainArgs, MatrixArgs, PolicyCommand, TestArgs, parse_header,
 };
 pub use render::{RenderArgs, Target as RenderTarget};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
+pub use store::{BackupArgs, CostArgs, CostInput, InitArgs, RotateKeyArgs, StoreCheckArgs, StoreCommand, StoreInput};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
+pub use totp::{ConfirmArgs, EnrollArgs, ResetArgs, TotpCommand};
+pub use user::{
+    ConsentArgs, ConsentCommand, EraseArgs, ImportArgs, ImportFormat, ListedRole, ListedStatus, PruneArgs,
+    SetDetailsArgs, SetPasswordArgs, SetRoleArgs, UserAddArgs, UserChangeArgs, UserCommand, UserExportArgs,
+    UserListArgs, UserShowArgs,
+};
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +82,21 @@ pub enum Command {
     /// Issue, look into and verify JSON Web Tokens.
     #[command(subcommand, arg_required_else_help = true, after_help = TOKEN_EXAMPLES)]
     Token(TokenCommand),
+    /// Make a store of accounts, its keys and a first administrator.
+    #[command(long_about = store::INIT_ABOUT, after_help = store::INIT_EXAMPLES)]
+    Init(Box<InitArgs>),
+    /// Keep accounts: who exists, what they may do, and everything that happened to them.
+    #[command(subcommand, arg_required_else_help = true, after_help = USER_EXAMPLES)]
+    User(Box<UserCommand>),
+    /// Sign in with an e-mail address and a password, and get tokens.
+    #[command(long_about = login::LOGIN_ABOUT, after_help = login::LOGIN_EXAMPLES)]
+    Login(Box<LoginArgs>),
+    /// End a sign-in, or all of a user's.
+    #[command(long_about = login::LOGOUT_ABOUT, after_help = login::LOGOUT_EXAMPLES)]
+    Logout(Box<LogoutArgs>),
+    /// Look after the store of accounts.
+    #[command(subcommand, arg_required_else_help = true, after_help = STORE_EXAMPLES)]
+    Store(StoreCommand),
     /// Check, explain, test and compare policies.
     #[command(subcommand, arg_required_else_help = true, after_help = POLICY_EXAMPLES)]
     Policy(PolicyCommand),
@@ -101,6 +128,18 @@ Examples:
   portcullis token issue --sub alice --role admin --secret-env SECRET_KEY > token.jwt
   portcullis token inspect --file token.jwt
   portcullis token verify --secret-env SECRET_KEY --file token.jwt";
+
+const USER_EXAMPLES: &str = "\
+Examples:
+  portcullis user add alice@example.com --role editor
+  portcullis user set-role alice@example.com admin --reason 'leads the team now'
+  portcullis user history alice@example.com";
+
+const STORE_EXAMPLES: &str = "\
+Examples:
+  portcullis store check
+  portcullis store backup --out portcullis-2026-11-28.db
+  portcullis store rotate-key";
 
 const POLICY_EXAMPLES: &str = "\
 Examples:

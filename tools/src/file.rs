@@ -16,18 +16,26 @@ mod tests;
 /// # Errors
 /// The file exists, or cannot be written.
 pub fn write_new(path: &Path, text: &str, what: &str) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists(path, what),
-        _ => cannot_write(path, &error),
-    })?;
+    let mut file = create_new(path, what)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
         // Half a secret is of no use, and would be in the way of the next attempt.
         let _left_behind = fs::remove_file(path);
         cannot_write(path, &error)
+    })
+}
+
+/// Opens a file that did not exist, readable by its owner alone from the moment it exists.
+///
+/// # Errors
+/// As [`write_new`].
+pub fn create_new(path: &Path, what: &str) -> Result<File, Failure> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(path, what),
+        _ => cannot_write(path, &error),
     })
 }
 
@@ -47,7 +55,8 @@ fn exists(path: &Path, what: &str) -> Failure {
         .remedy(format!("{what} are never overwritten: choose another name, or move the old file away first"))
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+/// That a file cannot be written.
+pub fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::io(format!("`{}` cannot be written: {error}", path.display()))
 }
 
@@ -68,9 +77,7 @@ impl Replacement {
     pub fn begin(path: &Path) -> Result<Self, Failure> {
         // A link stays a link: what it leads to is replaced.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let mut beside = OsString::from(&target);
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
+        let beside = beside(&target);
         let file = File::create_new(&beside).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Failure::io(format!(
                 "`{}` is being replaced by somebody else",
@@ -85,6 +92,16 @@ impl Replacement {
             kept.map_err(|error| cannot_write(&replacement.beside, &error))?;
         }
         Ok(replacement)
+    }
+
+    /// Begins where a lock of the caller's lets nobody else: what is beside the file was left by one that was cut off.
+    ///
+    /// # Errors
+    /// Nothing can be written beside the file.
+    pub fn begin_locked(path: &Path) -> Result<Self, Failure> {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let _none = fs::remove_file(beside(&target));
+        Self::begin(path)
     }
 
     /// Puts the new text in the place of the old.
@@ -102,6 +119,13 @@ impl Replacement {
         let _unsupported = File::open(directory).and_then(|directory| directory.sync_all());
         Ok(())
     }
+}
+
+/// Where the new text is written.
+fn beside(target: &Path) -> PathBuf {
+    let mut beside = OsString::from(target);
+    beside.push(".new");
+    PathBuf::from(beside)
 }
 
 impl Drop for Replacement {

@@ -3,15 +3,18 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 
+mod credentials;
 #[cfg(test)]
 mod tests;
+
+pub use credentials::{CodeSource, Credentials, code, credentials};
 
 /// More than any policy, key or token needs; a guard against reading a device or a log by mistake.
 const MAX_INPUT_BYTES: u64 = 64 * 1024 * 1024;
@@ -162,6 +165,24 @@ pub fn password(source: PasswordSource<'_>) -> Result<Secret, Failure> {
         }
         PasswordSource::Interactive { .. } => one_line(read(Path::new("-"))?, "standard input"),
     }
+}
+
+/// Asks a person whether to go on; `yes` is that they said so on the command line.
+///
+/// # Errors
+/// Nobody is there to ask.
+pub fn confirm(question: &str, yes: bool) -> Result<bool, Failure> {
+    if yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage("standard input is no terminal, so nobody can be asked")
+            .remedy("say --yes if it is to be done"));
+    }
+    let mut answer = String::new();
+    let asked = write!(io::stderr(), "{question} [y/N] ");
+    asked.and_then(|()| io::stdin().read_line(&mut answer)).map_err(|error| cannot_read("the terminal", &error))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn prompt(text: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {

@@ -1,5 +1,7 @@
 //! The portcullis command: credentials, tokens and policies, decided by the code the filter runs.
 
+mod access;
+mod actor;
 mod cli;
 mod command;
 mod diagnostic;
@@ -9,9 +11,16 @@ mod file;
 mod input;
 mod jwk;
 mod password;
+mod qr;
+mod random;
+mod recovery;
+mod refresh;
+mod sign_in;
 mod signing;
+mod store;
 mod terminal;
 mod time;
+mod totp;
 mod yaml;
 
 use std::process::ExitCode;

@@ -1,7 +1,9 @@
 //! Argon2 password hashes: made as pwdlib's recommended hasher makes them, verified whoever made them.
 
 mod calibrate;
+mod foreign;
 mod phc;
+mod stored;
 
 use std::time::Duration;
 
@@ -14,6 +16,9 @@ use crate::input::Secret;
 
 pub use calibrate::calibrate;
 pub use phc::Phc;
+#[cfg(test)]
+pub use stored::work_done;
+pub use stored::{StoredHash, Verified, verify_any};
 
 #[cfg(test)]
 mod tests;

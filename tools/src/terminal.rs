@@ -4,7 +4,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+mod bar;
+
 use crate::exit::Failure;
+
+pub use bar::Bar;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +37,10 @@ impl Terminal {
             err: Box::new(io::stderr()),
             out_closed: false,
             err_is_terminal: io::stderr().is_terminal(),
-            out_width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into()),
+            out_width: terminal_size::terminal_size_of(io::stdout())
+                .map(|(width, _)| width.0.into())
+                // A terminal that does not say is as wide as terminals were.
+                .or_else(|| io::stdout().is_terminal().then_some(80)),
             out_palette: Palette { on: allowed && io::stdout().is_terminal() },
             err_palette: Palette { on: allowed && io::stderr().is_terminal() },
         }
@@ -98,6 +105,12 @@ impl Terminal {
         }
     }
 
+    /// A bar for work that takes long, which only a person sees.
+    #[must_use]
+    pub fn bar(&self, what: &'static str) -> Bar {
+        Bar::new(what, self.err_is_terminal)
+    }
+
     /// Says something worth knowing that does not change the outcome.
     pub fn note(&mut self, text: impl fmt::Display) {
         let label = self.err_palette.cyan("note:");
@@ -130,6 +143,12 @@ pub struct Palette {
 impl Palette {
     /// No colours.
     pub const PLAIN: Self = Self { on: false };
+
+    /// Whether there are any.
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        self.on
+    }
 
     /// Bold.
     #[must_use]

@@ -34,6 +34,14 @@ pub fn now_precise() -> UnixTime {
     UnixTime::from_millis(millis.unwrap_or_default())
 }
 
+/// Waits until the clock is at a second that is about to begin; not for one that is further away.
+pub fn wait_until(second: i64) {
+    let ahead = second.saturating_mul(1000).saturating_sub(now_precise().millis());
+    if let Ok(millis @ 1..=1000) = u64::try_from(ahead) {
+        std::thread::sleep(Duration::from_millis(millis));
+    }
+}
+
 /// Reads a duration as a policy writes it: `30s`, `15m`, `24h`, `730d`; `250ms` too.
 ///
 /// # Errors
@@ -87,7 +95,8 @@ pub fn relative(moment: i64, now: i64) -> String {
 }
 
 /// The largest unit that fits at least twice, or exactly once: nothing is off by more than a third.
-fn in_words(seconds: u64) -> String {
+#[must_use]
+pub fn in_words(seconds: u64) -> String {
     let (count, unit) = [(DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")]
         .into_iter()
         .find(|(length, _)| seconds >= length * 2 || seconds == *length)

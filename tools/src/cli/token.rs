@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use portcullis_engine::token::Algorithm;
 
+use super::login::{REFRESH_ABOUT, REFRESH_EXAMPLES, RefreshArgs};
 use super::policy::parse_provider_file;
 use crate::time::{parse_duration, parse_moment};
 
@@ -22,6 +23,9 @@ pub enum TokenCommand {
     /// Say whether a token is valid, as the filter would.
     #[command(long_about = VERIFY_ABOUT, after_help = VERIFY_EXAMPLES)]
     Verify(Box<VerifyArgs>),
+    /// Take a refresh token, and print the next access token and refresh token.
+    #[command(long_about = REFRESH_ABOUT, after_help = REFRESH_EXAMPLES)]
+    Refresh(Box<RefreshArgs>),
 }
 
 const ISSUE_ABOUT: &str = "\
@@ -123,7 +127,7 @@ pub enum SecretEncoding {
 }
 
 /// The registered names of the algorithms the engine verifies; case matters in them (RFC 7515 section 4.1.1).
-fn algorithms() -> impl TypedValueParser<Value = Algorithm> {
+pub(super) fn algorithms() -> impl TypedValueParser<Value = Algorithm> {
     PossibleValuesParser::new(Algorithm::ALL.iter().map(|algorithm| algorithm.name()))
         .try_map(|name| Algorithm::from_name(&name).ok_or("no such algorithm"))
 }

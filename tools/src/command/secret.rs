@@ -23,9 +23,7 @@ pub fn run(command: &SecretCommand, terminal: &mut Terminal) -> Result<Exit, Fai
 }
 
 fn generate(args: &GenerateArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let mut random = Zeroizing::new(vec![0; usize::from(args.bits / 8)]);
-    getrandom::fill(&mut random).map_err(|error| Failure::io(format!("no randomness from the system: {error}")))?;
-    let mut secret = encode(&random, args.encoding);
+    let mut secret = random(args.bits, args.encoding)?;
     let encoding = args.encoding.name();
     let bits = args.bits;
     match &args.out {
@@ -42,6 +40,16 @@ fn generate(args: &GenerateArgs, terminal: &mut Terminal) -> Result<Exit, Failur
         }
     }
     Ok(Exit::Good)
+}
+
+/// A random secret as text.
+///
+/// # Errors
+/// The system has no randomness.
+pub fn random(bits: u16, encoding: Encoding) -> Result<Zeroizing<String>, Failure> {
+    let mut random = Zeroizing::new(vec![0; usize::from(bits / 8)]);
+    getrandom::fill(&mut random).map_err(|error| Failure::io(format!("no randomness from the system: {error}")))?;
+    Ok(encode(&random, encoding))
 }
 
 fn encode(bytes: &[u8], encoding: Encoding) -> Zeroizing<String> {

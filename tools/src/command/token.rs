@@ -2,6 +2,7 @@
 
 mod inspect;
 mod issue;
+mod refresh;
 mod verify;
 
 use base64::Engine;
@@ -22,6 +23,7 @@ pub fn run(command: TokenCommand, terminal: &mut Terminal) -> Result<Exit, Failu
         TokenCommand::Issue(args) => issue::run(&args, terminal),
         TokenCommand::Inspect(args) => inspect::run(&args, terminal),
         TokenCommand::Verify(args) => verify::run(&args, terminal),
+        TokenCommand::Refresh(args) => refresh::run(&args, terminal),
     }
 }
 
@@ -30,7 +32,7 @@ pub fn run(command: TokenCommand, terminal: &mut Terminal) -> Result<Exit, Failu
 /// # Errors
 /// It is not in this encoding, or it is a key file: the public half of one is known to everybody, and tokens signed
 /// with it as if it were a secret are an old attack.
-fn decode_secret(secret: Secret, encoding: SecretEncoding) -> Result<Secret, Failure> {
+pub(super) fn decode_secret(secret: Secret, encoding: SecretEncoding) -> Result<Secret, Failure> {
     let text = secret.expose();
     if text.trim_ascii_start().starts_with(b"-----BEGIN ") {
         return Err(Failure::invalid("the secret is a key in PEM form, which is not a secret")

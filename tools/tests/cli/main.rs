@@ -8,16 +8,24 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod argon2;
 mod docs;
 mod fixtures;
 mod key;
+mod life;
+mod login;
 mod password;
 mod policy;
 mod policy_test;
 mod render;
 mod secret;
+mod sign_in;
+mod store;
 mod support;
 mod surface;
 mod token;
+mod totp;
+mod user;
+mod user_import;
 mod vectors;

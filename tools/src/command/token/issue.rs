@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::decode_secret;
+use crate::access;
 use crate::cli::{IssueArgs, KeyInput, SecretEncoding};
 use crate::exit::{Exit, Failure};
 use crate::input;
+use crate::random;
 use crate::signing::{self, SigningKey};
 use crate::terminal::Terminal;
 use crate::time;
@@ -18,7 +20,7 @@ mod tests;
 /// # Errors
 /// Why it could not be signed.
 pub fn run(args: &IssueArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let claims = claims(args, args.at.unwrap_or_else(time::now), &random_id()?)?;
+    let claims = claims(args, args.at.unwrap_or_else(time::now), &random::id()?)?;
     let key = read_key(&args.key, args.secret_encoding)?;
     let algorithm = key.algorithm(args.algorithm)?;
     let kid = kid(args, &key);
@@ -39,14 +41,7 @@ fn kid(args: &IssueArgs, key: &SigningKey) -> Option<String> {
 
 /// The claims the arguments ask for (RFC 7519 section 4.1), each of them once.
 fn claims(args: &IssueArgs, now: i64, id: &str) -> Result<Map<String, Value>, Failure> {
-    let ttl = args.ttl.as_secs();
-    if ttl == 0 {
-        return Err(Failure::usage("the token would expire as it is issued")
-            .remedy("give --ttl at least one second, such as `30m`"));
-    }
-    let expiry = i64::try_from(ttl).ok().and_then(|ttl| now.checked_add(ttl)).filter(|at| time::rfc3339(*at).is_some());
-    let expiry =
-        expiry.ok_or_else(|| Failure::usage("the token would expire after the year 9999").remedy("shorten --ttl"))?;
+    let expiry = access::expiry(now, args.ttl)?;
     for (option, empty) in [("--sub", args.sub.is_empty()), ("--role", args.role.iter().any(String::is_empty))] {
         if empty {
             return Err(Failure::usage(format!("{option} is empty")).remedy("check the variable it comes from"));
@@ -65,11 +60,9 @@ fn claims(args: &IssueArgs, now: i64, id: &str) -> Result<Map<String, Value>, Fa
         set("iss", issuer.as_str().into());
     }
     for (name, values) in [("aud", &args.aud), ("role", &args.role)] {
-        match values.as_slice() {
-            [] => None,
-            [one] => set(name, one.as_str().into()),
-            several => set(name, several.into()),
-        };
+        if let Some(value) = access::one_or_several(values) {
+            set(name, value);
+        }
     }
     for (name, value) in &args.claim {
         if claims.contains_key(name) {
@@ -88,27 +81,6 @@ fn remedy_for_twice(name: &str) -> String {
         "jti" => "add --no-jti to leave out the random one".to_owned(),
         _ => "give each claim once; put several values in a JSON array".to_owned(),
     }
-}
-
-/// 128 random bits: as RFC 7519 section 4.1.7 asks, no two tokens will share them.
-fn random_id() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::io(format!("no randomness from the system: {error}")))?;
-    Ok(uuid_v4(bytes))
-}
-
-/// RFC 9562 section 5.4.
-fn uuid_v4(bytes: [u8; 16]) -> String {
-    let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{number:032x}");
-    let mut id = String::with_capacity(36);
-    for (index, digit) in hex.chars().enumerate() {
-        if matches!(index, 8 | 12 | 16 | 20) {
-            id.push('-');
-        }
-        id.push(digit);
-    }
-    id
 }
 
 fn read_key(input: &KeyInput, encoding: SecretEncoding) -> Result<SigningKey, Failure> {

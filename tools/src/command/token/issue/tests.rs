@@ -1,7 +1,7 @@
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::{claims, uuid_v4};
+use super::claims;
 use crate::cli::{Cli, Command, IssueArgs, TokenCommand};
 use crate::exit::{Exit, Failure};
 
@@ -79,12 +79,6 @@ fn what_makes_no_sense_is_refused() {
     for line in [&["--ttl", "0s"][..], &["--ttl", "500ms"], &["--ttl", "9999999d"], &["--role", ""]] {
         assert_eq!(issue(line).unwrap_err().exit, Exit::Usage, "{line:?}");
     }
-}
-
-#[test]
-fn ids_are_version_4_uuids() {
-    assert_eq!(uuid_v4([0; 16]), "00000000-0000-4000-8000-000000000000");
-    assert_eq!(uuid_v4([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
 }
 
 #[test]
