@@ -24,7 +24,7 @@ pub use policy::{
 };
 pub use render::{RenderArgs, Target as RenderTarget};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
-pub use store::{BackupArgs, CostArgs, CostInput, InitArgs, RotateKeyArgs, StoreCheckArgs, StoreCommand, StoreInput};
+pub use store::{BackupArgs, CostArgs, InitArgs, RotateKeyArgs, StoreCheckArgs, StoreCommand, StoreInput};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
 pub use totp::{ConfirmArgs, EnrollArgs, ResetArgs, TotpCommand};
 pub use user::{

@@ -32,23 +32,20 @@ use tokio::runtime::Runtime;
 
 use crate::time;
 
-pub use check::Health;
 pub use consents::Consent;
 pub use email::Email;
-pub use error::{Error, KeysError};
+pub use error::Error;
 pub use failures::Failures;
 pub use families::{Family, Lifetime};
-pub use keyring::{Keyring, Master};
+pub use keyring::Keyring;
 pub use location::{Location, MASTER_VARIABLE, master};
 pub use open::discard;
 pub use role::{Role, Roles, Status};
-pub use seal::{open as unseal, random, seal};
 pub use second_factor::SecondFactor;
 pub use session::Session;
 pub use settings::Settings;
 pub use sign_ins::{Candidate, Event, SignIn};
-pub use tree::Key;
-pub use users::{Action, Change, Details, Filter, Handle, Listed, NewUser, User, UserKey, Version};
+pub use users::{Action, Change, Details, Filter, Handle, Listed, NewUser, User, Version};
 
 #[cfg(test)]
 mod tests;
@@ -101,12 +98,6 @@ impl Store {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// Where the store and its keys are.
-    #[must_use]
-    pub const fn location(&self) -> &Location {
-        &self.location
     }
 
     fn run<T>(

@@ -43,16 +43,15 @@ impl HostCrypto for Host {
 }
 
 fn policy(algorithm: &str) -> Value {
-    let mut provider = json!({
-        "name": "local", "issuer": "https://issuer.example.com", "audiences": ["portcullis-demo"],
-        "allowed_algorithms": [algorithm], "max_lifetime": "24h", "roles_from": {"claim": ["role"]},
-        "claim_to_headers": [{"claim": ["sub"], "header": "x-user-id"}, {"claim": ["role"], "header": "x-user-role"}],
-    });
     let (member, keys) = match algorithm {
         "HS256" => ("keys", json!([{"kid": "bench", "algorithm": "HS256", "secret": {"env": "SECRET_KEY"}}])),
         _ => ("local_jwks", json!({"inline": KEYS})),
     };
-    provider[member] = keys;
+    let provider = json!({
+        "name": "local", member: keys, "issuer": "https://issuer.example.com", "audiences": ["portcullis-demo"],
+        "allowed_algorithms": [algorithm], "max_lifetime": "24h", "roles_from": {"claim": ["role"]},
+        "claim_to_headers": [{"claim": ["sub"], "header": "x-user-id"}, {"claim": ["role"], "header": "x-user-role"}],
+    });
     json!({
         "version": "v1",
         "providers": [provider],
@@ -69,7 +68,8 @@ fn token(algorithm: &str, number: usize, good: bool) -> String {
         "sub": "7", "role": "editor", "iss": "https://issuer.example.com", "aud": "portcullis-demo",
         "iat": NOW, "exp": NOW + 86_000, "jti": format!("{number:032x}"),
     });
-    let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let input =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
     let signature = match algorithm {
         "HS256" => hmac_sha256::HMAC::mac(input.as_bytes(), if good { SECRET } else { "another" }).to_vec(),
         // Two numbers that may be those of a signature.
@@ -86,7 +86,10 @@ fn request(token: &str) -> Vec<u8> {
         (":path", "/users/7/documents/1"),
         (":method", "PUT"),
         (":scheme", "http"),
-        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"),
+        (
+            "user-agent",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
+        ),
         ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
         ("accept-encoding", "gzip, deflate, br"),
         ("accept-language", "en-US,en;q=0.9"),
@@ -137,10 +140,12 @@ fn main() -> Result<(), String> {
         _ => return Err(format!("no kind {kind}")),
     };
     let secrets = |_: &str| SecretLookup::Value(Secret::new(SECRET.as_bytes().to_vec()));
-    let policy = Policy::load(policy(algorithm).to_string().as_bytes(), &secrets).map_err(|errors| format!("{errors:?}"))?;
+    let policy =
+        Policy::load(policy(algorithm).to_string().as_bytes(), &secrets).map_err(|errors| format!("{errors:?}"))?;
     let mut worker = Worker::new(&policy, Proven::by(&Host, &policy.algorithms_for_host()));
     let requests: Vec<Vec<u8>> = (0..distinct).map(|number| request(&token(algorithm, number, good))).collect();
-    let response = serialize(&[(":status", "200"), ("content-length", "2"), ("content-type", "text/plain"), ("server", "envoy")]);
+    let response =
+        serialize(&[(":status", "200"), ("content-length", "2"), ("content-type", "text/plain"), ("server", "envoy")]);
     let mut sum = 0_usize;
     for request in requests.iter().cycle().take(rounds * REQUESTS) {
         sum = sum.wrapping_add(decide(&policy, &mut worker, request, &response));

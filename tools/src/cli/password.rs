@@ -106,7 +106,8 @@ const VERIFY_ABOUT: &str = "\
 Say whether a password is the one that was hashed: exit code 0 if it is, 1 if it is not, 3 if the hash is malformed. \
 The password is one line of standard input, or is asked for when standard input is a terminal.
 
-Takes Argon2id, Argon2i and Argon2d hashes of versions 16 and 19, whoever made them. A hash that asks for more than \
+Takes Argon2id, Argon2i and Argon2d hashes of versions 16 and 19, whoever made them, and those of bcrypt and PBKDF2 that \
+`portcullis user import` takes. A hash that asks for more than \
 4 GiB of memory, or for 64 GiB to be filled in all its iterations, is refused like a malformed one: it may have been \
 made to keep this machine busy.";
 

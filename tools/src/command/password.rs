@@ -10,7 +10,7 @@ use zxcvbn::time_estimates::CrackTimeSeconds;
 use crate::cli::{HashArgs, PasswordCommand, StrengthArgs, VerifyArgs};
 use crate::exit::{Exit, Failure};
 use crate::input;
-use crate::password::{self, Cost, Phc};
+use crate::password::{self, Cost, StoredHash};
 use crate::terminal::Terminal;
 
 /// Runs a command under `password`.
@@ -84,12 +84,12 @@ fn verify(args: &VerifyArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
             input::read_text(path)?.trim_end_matches(['\r', '\n']).to_owned()
         }
     };
-    let phc = Phc::parse(&phc).map_err(|problem| {
+    let hash = StoredHash::parse(&phc).map_err(|problem| {
         Failure::invalid(format!("malformed hash: {problem}"))
-            .remedy("pass the whole string that `portcullis password hash` printed, in single quotes")
+            .remedy("pass the whole string that `portcullis password hash` or another system made, in single quotes")
     })?;
     let password = input::password(args.input.source(false))?;
-    let matches = password::verify(&password, &phc)?;
+    let matches = password::verify_any(&password, &hash, Cost::RECOMMENDED)?.matches;
     if args.json {
         terminal.json(&json!({"match": matches}))?;
     } else {

@@ -83,8 +83,11 @@ pub fn code(source: CodeSource<'_>) -> Result<Secret, Failure> {
     })
 }
 
+/// A line that may be a code.
+type Line = Zeroizing<Vec<u8>>;
+
 /// The password, and the code on the line after it, if there is one.
-fn two_lines(bytes: &Zeroizing<Vec<u8>>, name: &str) -> Result<(Secret, Option<Zeroizing<Vec<u8>>>), Failure> {
+fn two_lines(bytes: &Zeroizing<Vec<u8>>, name: &str) -> Result<(Secret, Option<Line>), Failure> {
     let mut lines = bytes.splitn(2, |byte| *byte == b'\n').map(|line| Zeroizing::new(line.to_vec()));
     let mut password = lines.next().unwrap_or_default();
     let rest = lines.next();

@@ -1,3 +1,5 @@
+#![expect(clippy::string_slice, reason = "the texts are of ASCII")]
+
 use std::collections::HashSet;
 
 use super::RefreshToken;

@@ -13,9 +13,9 @@ use crate::access::Methods;
 pub const MAX_FAMILIES: i64 = 50;
 
 statements! {
-    FIND = "SELECT f.slot, f.token, f.methods, f.started_at, f.used_at, f.uses, f.ends_at, f.idle, u.id \
+    FIND = "SELECT f.token, f.methods, f.started_at, f.used_at, f.uses, f.ends_at, f.idle, u.id \
         FROM sessions f JOIN users u ON u.slot = f.slot WHERE f.family = $1";
-    OF_USER = "SELECT f.slot, f.token, f.methods, f.started_at, f.used_at, f.uses, f.ends_at, f.idle, u.id \
+    OF_USER = "SELECT f.token, f.methods, f.started_at, f.used_at, f.uses, f.ends_at, f.idle, u.id \
         FROM sessions f JOIN users u ON u.slot = f.slot WHERE f.slot = $1 ORDER BY f.started_at";
     START = "INSERT INTO sessions (family, slot, token, methods, started_at, used_at, uses, ends_at, idle) \
         VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)";
@@ -31,8 +31,6 @@ statements! {
 /// A sign-in and the tokens it led to.
 #[derive(Clone, Debug)]
 pub struct Family {
-    /// The number of its user.
-    pub slot: u32,
     /// The id of its user.
     pub user: uuid::Uuid,
     /// The digest of the token that is good.
@@ -62,7 +60,6 @@ impl Family {
 
     fn from_row(row: &SqliteRow) -> Result<Self, Error> {
         Ok(Self {
-            slot: row.try_get("slot")?,
             user: row.try_get::<&str, _>("id")?.parse().map_err(|_| Error::Damaged("an id in it is no UUID"))?,
             token: row.try_get("token")?,
             methods: Methods::from_kept(row.try_get("methods")?).ok_or(Error::Damaged("methods in it are none"))?,

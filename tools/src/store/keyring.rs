@@ -84,7 +84,6 @@ pub struct Keyring {
     /// The store they belong to.
     pub store: Uuid,
     epochs: Vec<Epoch>,
-    sealed: bool,
     path: PathBuf,
 }
 
@@ -113,7 +112,7 @@ impl Keyring {
     /// # Errors
     /// The system has no randomness.
     pub fn generate(store: Uuid) -> Result<Self, Error> {
-        Ok(Self { store, epochs: vec![Epoch::new(1)?], sealed: false, path: PathBuf::new() })
+        Ok(Self { store, epochs: vec![Epoch::new(1)?], path: PathBuf::new() })
     }
 
     /// The newest.
@@ -139,12 +138,6 @@ impl Keyring {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Whether the file is encrypted under a master key.
-    #[must_use]
-    pub const fn is_sealed(&self) -> bool {
-        self.sealed
     }
 
     /// Destroys the keys of users, in every epoch.
@@ -185,7 +178,6 @@ impl Keyring {
         if stored.format != FORMAT {
             return Err(malformed());
         }
-        let sealed = stored.sealed.is_some();
         let epochs = match (stored.keys, stored.sealed, master) {
             (Some(keys), None, None) => keys,
             (Some(_), None, Some(_)) => return Err(KeysError::NotSealed(PathBuf::from(path))),
@@ -200,7 +192,7 @@ impl Keyring {
         };
         let epochs: Option<Vec<_>> = epochs.into_iter().map(StoredEpoch::into_epoch).collect();
         let epochs = epochs.filter(|epochs| !epochs.is_empty() && epochs.is_sorted_by_key(|epoch| epoch.number));
-        Ok(Self { store: stored.store, epochs: epochs.ok_or_else(malformed)?, sealed, path: path.to_owned() })
+        Ok(Self { store: stored.store, epochs: epochs.ok_or_else(malformed)?, path: path.to_owned() })
     }
 
     /// Writes a new file, for its owner alone.
@@ -208,7 +200,6 @@ impl Keyring {
     /// # Errors
     /// There is one, or it cannot be written.
     pub fn create(&mut self, path: &Path, master: Option<&Master>) -> Result<(), Error> {
-        self.sealed = master.is_some();
         self.path = path.to_owned();
         Ok(file::write_new(path, &self.to_text(master)?, "keys")?)
     }
@@ -218,8 +209,7 @@ impl Keyring {
     ///
     /// # Errors
     /// It cannot be written; the old file is in place.
-    pub fn replace(&mut self, path: &Path, master: Option<&Master>) -> Result<(), Error> {
-        self.sealed = master.is_some();
+    pub fn replace(&self, path: &Path, master: Option<&Master>) -> Result<(), Error> {
         let text = self.to_text(master)?;
         Ok(Replacement::begin_locked(path)?.commit(&text)?)
     }

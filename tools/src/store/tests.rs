@@ -3,11 +3,12 @@ use std::path::{Path, PathBuf};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{
-    Action, Change, Details, Email, Error, Filter, Handle, KeysError, Location, NewUser, Role, Roles, Status, Store,
-    User, check, consents, erase, failures, families, open, rotate, second_factor, settings, sign_ins, users,
+    Action, Change, Details, Email, Error, Filter, Handle, Location, NewUser, Role, Roles, Status, Store, User, check,
+    consents, erase, failures, families, open, rotate, second_factor, settings, sign_ins, users,
 };
 use crate::actor::Actor;
 use crate::password::Cost;
+use crate::store::error::KeysError;
 
 const CHEAP: Cost = Cost { memory: 64, iterations: 1, parallelism: 1 };
 

@@ -1,3 +1,5 @@
+#![expect(clippy::string_slice, reason = "the texts are of ASCII")]
+
 use super::{SECRET_BYTES, STEP_SECONDS, Totp};
 use crate::exit::Exit;
 

@@ -153,7 +153,7 @@ fn a_refresh_token_that_is_used_again_ends_its_sign_in_and_no_other() {
         assert_eq!(accounts.refresh(token.refresh()).code, 1, "{which}");
     }
     assert_eq!(accounts.actions(ALICE), ["add", "revoke_family"], "once, however often it is tried");
-    Tokens(accounts.refresh(other.refresh()).json());
+    accounts.refresh(other.refresh()).json();
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn what_is_no_refresh_token_ends_nothing() {
         assert!(!outcome.stderr.contains("rt_0") && !outcome.stdout.contains("rt_0"), "{why}");
     }
     accounts.ask_with(["logout"], &*swapped).fails(1, "no refresh token");
-    Tokens(accounts.refresh(good).json());
+    accounts.refresh(good).json();
     accounts.ask(["token", "refresh", "--file", "no/such/file"]).fails(4, "cannot be read");
     accounts.ask(["token", "refresh", "--env", "PORTCULLIS_TEST_NEVER_SET"]).fails(4, "is not set");
 }
@@ -229,7 +229,7 @@ fn what_ends_a_user_ends_their_sign_ins() {
         let void = accounts.ask(["user", "show", ALICE, "--json"]).json()["tokens_void_before"].clone();
         let issued = moment(next.claims()["iat"].as_i64().unwrap());
         assert!(issued.as_str() >= void.as_str().unwrap_or_default(), "{command:?}: a new token is not void");
-        Tokens(accounts.refresh(next.refresh()).json());
+        accounts.refresh(next.refresh()).json();
     }
 }
 
@@ -293,7 +293,7 @@ fn a_password_is_hashed_anew_when_hashes_cost_more() {
     let first = accounts.tokens(ALICE, PASSWORD);
     accounts.login(ALICE, PASSWORD).ok();
     assert_eq!(accounts.actions(ALICE), ["add", "rehash_password"], "once");
-    Tokens(accounts.refresh(first.refresh()).json());
+    accounts.refresh(first.refresh()).json();
 }
 
 #[test]

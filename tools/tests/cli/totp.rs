@@ -123,7 +123,7 @@ fn nothing_that_lets_in_is_readable_in_the_store() {
         code.clone().into_bytes(),
         code.replace('-', "").into_bytes(),
         refresh.clone().into_bytes(),
-        refresh[3..35].as_bytes().to_vec(),
+        refresh.as_bytes()[3..35].to_vec(),
         unhex(&refresh[3..35]),
         unhex(&refresh[36..100]),
         tokens.access().as_bytes().to_vec(),

@@ -72,7 +72,7 @@ fn the_wrong_keys_are_told_apart() {
 
 #[test]
 fn what_a_killed_command_left_beside_the_file_is_in_nobodys_way() {
-    let (mut keys, path) = made("keys_left", None);
+    let (keys, path) = made("keys_left", None);
     std::fs::write(path.with_extension("keys.new"), "half of").unwrap();
     keys.replace(&path, None).unwrap();
     assert!(!path.with_extension("keys.new").exists());
