@@ -18,7 +18,7 @@ pub use calibrate::calibrate;
 pub use phc::Phc;
 #[cfg(test)]
 pub use stored::work_done;
-pub use stored::{StoredHash, Verified, verify_any};
+pub use stored::{StoredHash, verify_any};
 
 #[cfg(test)]
 mod tests;
