@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection};
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
-use super::error::Error;
+use super::error::{Error, KeysError};
 use super::keyring::Keyring;
 use super::location::Location;
 use super::{BUSY_TIMEOUT, Store, beside, patiently, settings, statements};
@@ -37,14 +37,19 @@ impl Store {
         if !location.store.exists() {
             return Err(Error::Absent(location.store));
         }
-        let keys = Keyring::read(&location.keys, location.master.as_deref())?;
+        let mut keys = Keyring::read(&location.keys, location.master.as_deref())?;
         let runtime = runtime()?;
         let (connection, settings) = patiently(|| {
             runtime.block_on(async {
                 let mut connection = connect(&location, false).await?;
                 migrate(&mut connection).await?;
-                let settings = settings::load(&mut connection, &keys, &location).await?;
-                Ok((connection, settings))
+                let mut settings = settings::load(&mut connection, &keys, &location).await;
+                if matches!(settings, Err(Error::Keys(KeysError::Rotated(_)))) {
+                    // Another command may have rotated them since they were read.
+                    keys = Keyring::read(&location.keys, location.master.as_deref())?;
+                    settings = settings::load(&mut connection, &keys, &location).await;
+                }
+                Ok((connection, settings?))
             })
         })?;
         let mut store = Self { runtime, connection, keys, location, settings };
