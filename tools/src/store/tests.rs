@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::{
     Action, Change, Details, Email, Error, Filter, Handle, Location, NewUser, Role, Roles, Status, Store, User, check,
@@ -67,6 +67,12 @@ fn by_hand(store: &mut Store, sql: &str) -> Result<u64, String> {
     done.unwrap().map_err(|error| error.to_string())
 }
 
+/// Lets go of the store's files. Dropped, a connection closes them in a thread of its own, some time later.
+fn close(store: Store) {
+    let Store { runtime, connection, .. } = store;
+    runtime.block_on(connection.close()).unwrap();
+}
+
 #[test]
 fn a_user_is_found_by_address_in_any_spelling_and_by_id() {
     let (mut store, directory) = store("found");
@@ -78,7 +84,7 @@ fn a_user_is_found_by_address_in_any_spelling_and_by_id() {
     }
     assert_eq!(find(&mut store, "bob@example.com").unwrap_err(), Error::Unknown);
     assert_eq!(add(&mut store, "aLICE@example.com", Role::Viewer).unwrap_err(), Error::Taken);
-    drop(store);
+    close(store);
     let mut store = Store::open(location(&directory)).unwrap();
     assert_eq!(find(&mut store, "alice@example.com").unwrap().id, added.id, "after it was opened again");
 }
@@ -299,7 +305,7 @@ fn a_copy_from_before_an_erasure_opens_for_all_but_the_erased() {
         2,
         "the address is free, the slot is not"
     );
-    drop(store);
+    close(store);
 
     // The copy in the place of the store, beside today's key file.
     for suffix in ["-wal", "-shm"] {
@@ -328,7 +334,7 @@ fn an_erasure_that_was_cut_off_is_finished_when_the_store_is_opened() {
     let actor = actor();
     // As if killed before the keys were destroyed.
     store.write(async |session| session.erase(&user, &Change::new(Action::Erase, &actor, None)).await).unwrap();
-    drop(store);
+    close(store);
     assert_eq!(std::fs::read(directory.join("store.keys")).unwrap(), before);
     drop(Store::open(location(&directory)).unwrap());
     let after = super::Keyring::read(&directory.join("store.keys"), None).unwrap();
