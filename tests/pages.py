@@ -109,13 +109,15 @@ def mistakes(fence: Fence, made: set[str]) -> Iterator[str]:
         yield parsed.stderr
         return
     made |= set(re.findall(r"> *([\w./-]+)", fence.text))
+    if re.search(r"^portcullis init ", fence.text, re.MULTILINE):
+        made |= {"portcullis.db", "portcullis.keys", "secret.key"}
     for words in commands(fence.text):
         program, rest = words[0], [word for word in words[1:] if word not in ("<", ">", "2>")]
         if program in ("tee", "cp", "mv"):
             made |= set(rest)
         if program in ("portcullis", "dist/portcullis"):
             for option, value in zip(rest, [*rest[1:], ""]):
-                if option in ("--out", "--junit") or option == "--jwks" and "rotate" in rest:
+                if option in ("--out", "--junit", "--secret-file") or option == "--jwks" and "rotate" in rest:
                     made.add(value)
             yield from unknown_words(rest)
             yield from missing_files(rest, made)
