@@ -263,7 +263,7 @@ class Bench:
 
     def inside(self):
         """Where our own time goes, of the engine alone in the same kind of virtual machine."""
-        run = subprocess.run(["node", str(HERE / "inside.mjs"), str(self.module.with_name("inside.wasm"))],
+        run = subprocess.run(["node", str(HERE / "inside.mjs"), str(pathlib.Path(self.module).with_name("inside.wasm"))],
                              capture_output=True, text=True)
         if run.returncode:
             raise SystemExit(f"the profile failed:\n{run.stdout}{run.stderr}")
