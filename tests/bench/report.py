@@ -94,7 +94,7 @@ def chart(whole):
     groups = []
     for result in whole["results"]:
         figures = result.get("microseconds")
-        if figures and not result["work"].endswith("no cache"):
+        if isinstance(figures, dict) and not result["work"].endswith("no cache"):
             added = {kind: max(value - figures["none"], 0) for kind, value in figures.items() if kind != "none"}
             groups.append((result["work"], added))
     names = {"ours": "Portcullis", "native": "Envoy's own filters", "cached": "the same with a token cache"}
