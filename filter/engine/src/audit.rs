@@ -1,8 +1,11 @@
 //! The audit record: one line a request, made of named fields and nothing else.
 
+mod chain;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
+pub use self::chain::{BEFORE_FIRST, Chain, ChainKey, ChainMac, SealedLine};
 use crate::decision::{Decision, DenyReason};
 use crate::request::{Action, Envelope};
 use crate::session::RecordedIdentity;

@@ -5,7 +5,7 @@
 
 #[cfg(feature = "assumed-identity")]
 mod assumed;
-mod audit;
+pub mod audit;
 mod authz;
 mod cache;
 pub mod config;
