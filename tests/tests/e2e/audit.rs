@@ -5,6 +5,7 @@ mod canaries;
 mod chain;
 mod ends;
 mod masks;
+mod otlp;
 
 use serde_json::{Value, json};
 
