@@ -353,7 +353,7 @@ impl Policy {
         asked: &Asked<'_, impl Facts>,
         worker: &mut Worker,
     ) -> Result<Rc<Session>, Refusal> {
-        let Worker { cache, remote, proven } = worker;
+        let Worker { cache, remote, proven, sampler: _ } = worker;
         let now = asked.now;
         let unknown = Refusal { provider: None, error: TokenError::UnknownKey, wants: None };
         if let Some(session) = cache.get(token.source_index, &token.token) {

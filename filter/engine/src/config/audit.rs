@@ -8,7 +8,7 @@ use super::node::{Node, NodeValue};
 use super::provider::secret_value;
 use super::route::RawRoute;
 use crate::audit::{AuditLevel, AuditRules, BurstRules, ChainKey, ChainRules, Mask, MaskKey, Masks, Sample, Sinks};
-use crate::secret::{Secret, SecretSource};
+use crate::secret::SecretSource;
 
 /// How long a worker may go on without saying how far its chain has come, or how many denials it has counted.
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);

@@ -55,7 +55,7 @@ fn a_line_is_sealed_as_the_format_says() {
 fn a_checkpoint_says_how_far_the_chain_has_come() {
     let mut chain = Chain::new(key(), ID);
     assert_eq!(chain.checkpoint(now(), "digest"), None, "nothing was written");
-    chain.seal(line("a"));
+    let _ = chain.seal(line("a"));
     let last = chain.seal(line("b"));
     let checkpoint = chain.checkpoint(now(), "digest").unwrap();
     let derived = hmac_sha256::HMAC::mac(b"portcullis audit chain", SECRET);
