@@ -31,7 +31,7 @@ pub(crate) struct Fetcher {
     sources: Vec<Source>,
     calls: Vec<Call>,
     held: Vec<Held>,
-    /// How often to look when nobody waits; zero is never.
+    /// How often the timer comes when nobody waits; zero is never.
     idle: Duration,
     period: Duration,
 }
@@ -79,12 +79,14 @@ pub(crate) enum Wait {
 }
 
 impl Fetcher {
-    pub(crate) fn new(context: u32, policy: &Policy) -> Self {
+    /// `others` is how often the timer has to come for what else depends on it.
+    pub(crate) fn new(context: u32, policy: &Policy, others: Option<Duration>) -> Self {
         let key = |remote: &RemoteJwks, what: &str| format!("portcullis.jwks.{what}.{}", remote.id());
         let source =
             |remote| Source { state: key(remote, "state"), document: key(remote, "document"), unreadable: None };
         let (least, most) = IDLE;
-        let attention = policy.remote_jwks().iter().map(|remote| remote.attention().clamp(least, most)).min();
+        let attention = policy.remote_jwks().iter().map(|remote| remote.attention().clamp(least, most));
+        let attention = attention.chain(others).min();
         Self {
             context,
             idle: attention.unwrap_or(Duration::ZERO),
@@ -101,7 +103,7 @@ impl Fetcher {
             self.synchronize(index, policy, worker);
         }
         // At once, but not from within the configuration: there the host may not have its clusters yet.
-        let period = if self.sources.is_empty() { Duration::ZERO } else { Duration::from_millis(1) };
+        let period = if self.sources.is_empty() { self.idle } else { Duration::from_millis(1) };
         self.set_period(period);
     }
 

@@ -106,6 +106,12 @@ pub(crate) fn secret(name: &str) -> SecretLookup {
     }
 }
 
+/// Bytes that nobody can foresee; `None` where the host gives none.
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).ok().map(|()| bytes)
+}
+
 /// What has come of the request's body.
 pub(crate) fn request_body(size: usize) -> Result<Vec<u8>, Status> {
     hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size).map(Option::unwrap_or_default)
@@ -172,6 +178,13 @@ pub(crate) fn response_code() -> Option<u16> {
     let bytes = hostcalls::get_property(vec!["response", "code"]).ok()??;
     let code = u64::from_le_bytes(bytes.try_into().ok()?);
     u16::try_from(code).ok().filter(|code| *code != 0)
+}
+
+/// Writes audit lines to the proxy's own log.
+pub(crate) fn log_audit_lines(lines: impl IntoIterator<Item = String>) {
+    for line in lines {
+        log::info!("{line}");
+    }
 }
 
 pub(crate) fn leave_audit_record(line: &str) {

@@ -232,8 +232,19 @@ impl Request {
     /// What the engine cannot foresee: the host refuses a call. Never a pass.
     fn fail(&mut self, what: &str, status: Status) -> Outcome {
         log::error!("{what}: {status:?}");
-        self.record = self.record.take().map(AuditRecord::failed);
+        self.record = match self.record.take() {
+            Some(record) => Some(record.failed()),
+            None => self.record_failure(),
+        };
         self.reply(failure_reply(500))
+    }
+
+    /// The record of a request that had none yet, or was to have none.
+    fn record_failure(&self) -> Option<AuditRecord> {
+        let plugin = self.plugin.as_ref()?;
+        let map = host::request_headers();
+        let headers = map.as_ref().ok().and_then(|map| map.headers().ok()).unwrap_or_default();
+        plugin.policy.record_failure(&headers, &RequestFacts { is_whole: true })
     }
 }
 
@@ -332,12 +343,14 @@ impl HttpContext for Http {
         }
         let Some(record) = request.record.take() else { return };
         let sinks = plugin.policy.sinks();
-        let line = record.line(request.status.or_else(host::response_code));
+        // One callback runs at a time, and this is held for the length of this one: it cannot be taken.
+        let Ok(mut journal) = plugin.journal.try_borrow_mut() else { return };
+        let entry = journal.enter(record, request.status.or_else(host::response_code));
+        host::log_audit_lines(entry.summary);
+        let Some(line) = entry.line else { return };
         if sinks.access_log {
             host::leave_audit_record(&line);
         }
-        if sinks.log {
-            log::info!("{line}");
-        }
+        host::log_audit_lines(Some(line).filter(|_| sinks.log));
     }
 }

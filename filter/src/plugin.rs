@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use portcullis_engine::token::Proven;
-use portcullis_engine::{Policy, Worker};
+use portcullis_engine::{Facts as _, Journal, Policy, UnixTime, Worker};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
@@ -19,16 +19,36 @@ pub(crate) struct Plugin {
     pub(crate) metrics: Metrics,
     pub(crate) worker: RefCell<Worker>,
     pub(crate) fetcher: RefCell<Fetcher>,
+    pub(crate) journal: RefCell<Journal>,
 }
 
 impl Plugin {
-    fn new(context: u32, policy: Policy) -> Self {
+    /// `None` where random numbers are needed and there are none.
+    fn new(context: u32, policy: Policy) -> Option<Self> {
+        let (mut id, mut seed) = ([0; 16], None);
+        if policy.needs_randomness() {
+            (id, seed) = (host::random()?, Some(host::random()?));
+        }
+        let journal = Journal::new(&policy, id);
         let proven = Proven::by(&HostFacts, &policy.algorithms_for_host());
         let mut worker = Worker::new(&policy, proven);
-        let mut fetcher = Fetcher::new(context, &policy);
+        if let Some(seed) = seed {
+            worker.seed(u64::from_le_bytes(seed));
+        }
+        let mut fetcher = Fetcher::new(context, &policy, journal.attention());
         fetcher.start(&policy, &mut worker);
         let metrics = Metrics::new(policy.stat_prefix());
-        Self { policy, metrics, worker: RefCell::new(worker), fetcher: RefCell::new(fetcher) }
+        let (worker, fetcher, journal) = (RefCell::new(worker), RefCell::new(fetcher), RefCell::new(journal));
+        Some(Self { policy, metrics, worker, fetcher, journal })
+    }
+
+    /// Writes what the journal has to say by now, or all that it has where it may be the last time.
+    fn write_journal(&self, say: impl FnOnce(&mut Journal, UnixTime) -> Vec<String>) {
+        if let Ok(mut journal) = self.journal.try_borrow_mut()
+            && journal.attention().is_some()
+        {
+            host::log_audit_lines(say(&mut journal, HostFacts.now()));
+        }
     }
 
     /// Does something about fetched keys, then goes on with the requests that waited for it.
@@ -66,14 +86,22 @@ impl Root {
     }
 }
 
+/// The last request under a policy that was replaced has ended, or the worker ends.
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        self.write_journal(Journal::close);
+    }
+}
+
 /// The host lets go of a root context whose configuration is replaced, and of the answers it waits for.
 impl Drop for Root {
     fn drop(&mut self) {
-        if let Some(plugin) = &self.plugin
-            && let Ok(mut fetcher) = plugin.fetcher.try_borrow_mut()
-        {
+        let Some(plugin) = &self.plugin else { return };
+        if let Ok(mut fetcher) = plugin.fetcher.try_borrow_mut() {
             fetcher.abandon(&plugin.policy);
         }
+        // Requests that are still under way have their records later.
+        plugin.write_journal(Journal::close);
     }
 }
 
@@ -89,22 +117,8 @@ impl Context for Root {
 impl RootContext for Root {
     /// Takes a policy, or refuses it whole: then the host keeps what it has, or has nothing and lets nothing through.
     fn on_configure(&mut self, size: usize) -> bool {
-        match Policy::load(&host::configuration(size), &host::secret) {
-            Ok(policy) => {
-                for warning in policy.warnings() {
-                    log::warn!("policy: {warning}");
-                }
-                log::info!("policy {} is in force: {} routes", policy.digest(), policy.route_names().count());
-                metrics::policy(true);
-                let before = self.plugin.replace(Rc::new(Plugin::new(self.context, policy)));
-                if let Some(before) = before {
-                    before.fetching(self.context, |fetcher, policy, _, _| {
-                        fetcher.abandon(policy);
-                        fetcher.release_all()
-                    });
-                }
-                true
-            }
+        let policy = match Policy::load(&host::configuration(size), &host::secret) {
+            Ok(policy) => policy,
             Err(errors) => {
                 for error in &errors {
                     log::error!("policy: {error}");
@@ -114,14 +128,34 @@ impl RootContext for Root {
                     errors.len()
                 );
                 metrics::policy(false);
-                false
+                return false;
             }
+        };
+        for warning in policy.warnings() {
+            log::warn!("policy: {warning}");
         }
+        let in_force = format!("policy {} is in force: {} routes", policy.digest(), policy.route_names().count());
+        let Some(plugin) = Plugin::new(self.context, policy) else {
+            log::error!("policy refused: `audit` asks for random numbers, and the host gives none");
+            metrics::policy(false);
+            return false;
+        };
+        log::info!("{in_force}");
+        metrics::policy(true);
+        if let Some(before) = self.plugin.replace(Rc::new(plugin)) {
+            before.fetching(self.context, |fetcher, policy, _, _| {
+                fetcher.abandon(policy);
+                fetcher.release_all()
+            });
+            before.write_journal(Journal::close);
+        }
+        true
     }
 
     fn on_tick(&mut self) {
         let Some(plugin) = &self.plugin else { return };
         plugin.fetching(self.context, Fetcher::tick);
+        plugin.write_journal(Journal::due);
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {

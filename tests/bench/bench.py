@@ -246,6 +246,16 @@ class Bench:
             figures = self.run(envoy, "OPTIONS", {**BROWSER, **PREFLIGHT}, ["none", "ours", "native"])
         yield summary("cors", figures, "native", None)
 
+    def chain(self):
+        """What sealing its record costs a request: hot, with a chain and without, in turns."""
+        kinds = ["none", "ours", "sealed"]
+        with self.envoy(kinds=kinds) as envoy:
+            headers = {**BROWSER, "authorization": f"Bearer {tokens.HS256.token()}"}
+            figures = self.run(envoy, "PUT", headers, kinds)
+        added = [sealed - ours for ours, sealed in zip(figures["ours"], figures["sealed"])]
+        yield {"work": "chain", "unit": "µs more with a chain", "value": round(statistics.median(added), 2), "target": 8.0,
+               "noisy": spread(figures["none"]) > NOISE}
+
     def steps(self):
         """What each crossing of the floor costs, one more at a time: see filter/examples/floor.rs."""
         names = {"": "a filter that does nothing", "q": "reading the request's headers", "t": "the time",
@@ -332,7 +342,7 @@ class Bench:
 
 
 WORKS = {"hot": Bench.hot, "cold-hs256": Bench.cold_hs256, "cold-rs256": Bench.cold_rs256,
-         "cold-es256": Bench.cold_es256, "flood": Bench.flood, "cors": Bench.cors, "steps": Bench.steps,
+         "cold-es256": Bench.cold_es256, "flood": Bench.flood, "cors": Bench.cors, "chain": Bench.chain, "steps": Bench.steps,
          "inside": Bench.inside, "routes": Bench.routes,
          "memory": Bench.memory, "load": Bench.load}
 

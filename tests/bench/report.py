@@ -25,6 +25,9 @@ EXPLAINED = {
     "cors": [
         "- **cors**: preflights. Envoy's `cors` answers them before the router, so that most of *native* here is its headers and log.",
     ],
+    "chain": [
+        "- **chain**: hot, with `audit: {chain: …}` and without: what sealing a record costs a request.",
+    ],
     "routes": [
         "- **routes**: hot, at 10 and at 10,000 routes; the ratio is of our own cost to our own cost.",
     ],

@@ -5,7 +5,10 @@
   2 native   cors + jwt_authn + rbac + header_mutation, a JSON access log with the same fields
   3 cached   the same with jwt_cache_config
 
-and, where the floor is asked for, a module that makes the crossings of ours and decides nothing.
+and, where they are asked for,
+
+  sealed     ours, its records in a chain
+  floor      a module that makes the crossings of ours and decides nothing
 """
 
 import json
@@ -51,7 +54,7 @@ def route_paths(count):
     return paths
 
 
-def policy(routes, key):
+def policy(routes, key, audit):
     return {
         "version": "v1",
         "providers": [{
@@ -67,6 +70,7 @@ def policy(routes, key):
                     **({"owner": {"param": "owner", "claim": ["sub"]}} if "{owner}" in path else {"owner": {"upstream": True}})}
                    for name, path in route_paths(routes)],
         "cors": CORS,
+        "audit": audit,
     }
 
 
@@ -74,15 +78,15 @@ def any_type(name, **fields):
     return {"@type": f"type.googleapis.com/{name}", **fields}
 
 
-def ours(module, routes, key):
+def ours(module, routes, key, audit):
     return [{"name": "portcullis", "typed_config": any_type(
         "envoy.extensions.filters.http.wasm.v3.Wasm",
         config={
             "name": "portcullis", "root_id": "portcullis", "failure_policy": "FAIL_RELOAD",
             "vm_config": {"vm_id": "portcullis", "runtime": "envoy.wasm.runtime.v8",
                           "code": {"local": {"filename": str(module)}},
-                          "environment_variables": {"key_values": {"SECRET_KEY": HS256.secret}}},
-            "configuration": any_type("google.protobuf.StringValue", value=json.dumps(policy(routes, key))),
+                          "environment_variables": {"key_values": {"SECRET_KEY": HS256.secret, "AUDIT_KEY": HS256.secret}}},
+            "configuration": any_type("google.protobuf.StringValue", value=json.dumps(policy(routes, key, audit))),
         })}]
 
 
@@ -157,7 +161,7 @@ def native(routes, cache, key):
 def access_log(kind, path):
     if kind == "none":
         return []
-    if kind == "ours" or kind.startswith("floor"):
+    if kind in ("ours", "sealed") or kind.startswith("floor"):
         form = {"text_format_source": {"inline_string": "%FILTER_STATE(wasm.portcullis.audit:PLAIN)%\n"}}
     else:
         claim = "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:payload:{})%"
@@ -213,7 +217,8 @@ class Envoy:
         self.ports = {kind: free_port() for kind in kinds}
         self.admin = free_port()
         bare = pathlib.Path(module).with_name("floor.wasm")
-        filters = {"none": lambda: [], "ours": lambda: ours(module, routes, key),
+        filters = {"none": lambda: [], "ours": lambda: ours(module, routes, key, {}),
+                   "sealed": lambda: ours(module, routes, key, {"chain": {"key": {"env": "AUDIT_KEY"}}}),
                    "native": lambda: native(routes, False, key), "cached": lambda: native(routes, True, key),
                    "floor": lambda: floor(bare, steps, key)}
         # The floor as far as some of its steps, each a listener of its own.

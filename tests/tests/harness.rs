@@ -7,6 +7,7 @@ pub mod bench;
 pub mod bootstrap;
 pub mod browser;
 
+pub mod chain;
 #[cfg(test)]
 mod check;
 pub mod client;

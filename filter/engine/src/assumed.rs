@@ -56,7 +56,8 @@ impl Policy {
         let (source_index, source) =
             self.sources.0.iter().enumerate().find(|(_, source)| source.providers.contains(&index))?;
         let claims = identity.claims.clone();
-        let session = Session::dangerously_assume(index, provider, claims, times(facts.now()), &self.known_roles);
+        let (times, masks) = (times(facts.now()), &self.audit.masks);
+        let session = Session::dangerously_assume(index, provider, claims, times, &self.known_roles, masks);
         let mut cache = TokenCache::new(CacheLimits::default());
         cache.insert(source_index, PLACEHOLDER, Rc::new(session));
         present(&source.place, headers);

@@ -1,15 +1,27 @@
 //! The audit record: one line a request, made of named fields and nothing else.
 
+mod burst;
+mod chain;
+mod journal;
+mod mask;
+mod scrub;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
 
-use crate::decision::{Decision, DenyReason};
+pub(crate) use self::burst::BurstRules;
+use self::burst::{Counted, Group};
+pub use self::chain::{BEFORE_FIRST, Chain, ChainKey, ChainMac, SealedLine};
+pub use self::journal::{Entry, Journal};
+pub(crate) use self::mask::Masks;
+pub use self::mask::{Mask, MaskKey};
+pub use self::scrub::{MASKED, scrub};
+use crate::decision::{Decision, DenyReason, Event};
 use crate::request::{Action, Envelope};
 use crate::session::RecordedIdentity;
 use crate::time::UnixTime;
-
-/// Longest value of a claim that a record repeats.
-const MAX_VALUE_CHARS: usize = 128;
 
 /// Which requests are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +29,110 @@ pub(crate) enum AuditLevel {
     All,
     Denied,
     None,
+}
+
+/// `audit` of a policy.
+#[derive(Debug)]
+pub(crate) struct AuditRules {
+    pub(crate) level: AuditLevel,
+    pub(crate) sinks: Sinks,
+    pub(crate) sample: Sample,
+    pub(crate) burst: Option<BurstRules>,
+    pub(crate) masks: Masks,
+    pub(crate) chain: Option<ChainRules>,
+}
+
+impl Default for AuditRules {
+    fn default() -> Self {
+        Self {
+            level: AuditLevel::All,
+            sinks: Sinks { access_log: true, log: false },
+            sample: Sample::ALL,
+            burst: None,
+            masks: Masks::default(),
+            chain: None,
+        }
+    }
+}
+
+/// `chain` of a policy.
+#[derive(Debug)]
+pub(crate) struct ChainRules {
+    /// Absent where it is not at hand; then nothing is sealed.
+    pub(crate) key: Option<ChainKey>,
+    /// How often it is said how far the chain has come.
+    pub(crate) checkpoint: Duration,
+}
+
+/// The share of allowed requests that are recorded, in parts of 2^32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sample(u64);
+
+impl Sample {
+    pub(crate) const ALL: Self = Self(1 << 32);
+
+    /// Of a share from 0 to 1.
+    pub(crate) fn of(share: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 2^32")]
+        Self((share.clamp(0.0, 1.0) * 4_294_967_296.0).round() as u64)
+    }
+}
+
+/// Picks the allowed requests that are recorded: which they are cannot be foreseen without the seed, and can be repeated
+/// with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sampler(Option<u64>);
+
+impl Sampler {
+    pub(crate) const fn seeded(seed: u64) -> Self {
+        Self(Some(seed))
+    }
+
+    /// Whether the next is among them; always, without a seed.
+    pub(crate) const fn takes(&mut self, sample: Sample) -> bool {
+        let (Some(state), true) = (&mut self.0, sample.0 < Sample::ALL.0) else { return true };
+        // SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) >> 32 < sample.0
+    }
+}
+
+/// Which decisions on one request are recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recording {
+    pub(crate) level: AuditLevel,
+    /// It is among the allowed ones that are.
+    pub(crate) sampled: bool,
+}
+
+impl Recording {
+    pub(crate) const fn takes(self, decision: Decision) -> bool {
+        self.level.records(decision) && (self.sampled || !matches!(decision, Decision::Allow(_)))
+    }
+}
+
+/// The fields of a record that are not in full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Masked(u8);
+
+impl Masked {
+    pub(crate) const USER_ID: Self = Self(1);
+    pub(crate) const ROLE: Self = Self(1 << 1);
+    pub(crate) const IP_ADDRESS: Self = Self(1 << 2);
+    pub(crate) const PATH: Self = Self(1 << 3);
+    pub(crate) const REQUEST_ID: Self = Self(1 << 4);
+    pub(crate) const KID: Self = Self(1 << 5);
+    const NAMES: [&str; 6] = ["user_id", "role", "ip_address", "path", "request_id", "kid"];
+
+    /// Notes a field where it is not in full.
+    pub(crate) const fn note(&mut self, field: Self, masked: bool) {
+        if masked {
+            self.0 |= field.0;
+        }
+    }
 }
 
 /// Where records go.
@@ -47,6 +163,8 @@ pub struct AuditRecord {
     action: &'static str,
     /// Where the status goes.
     status_at: usize,
+    timestamp: UnixTime,
+    group: Group,
 }
 
 /// Everything a record is made of. What is not here cannot be in one.
@@ -54,7 +172,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) timestamp: UnixTime,
     pub(crate) decision: Decision,
     pub(crate) envelope: Envelope<'a>,
-    pub(crate) route: Option<&'a str>,
+    pub(crate) route: Option<&'a Rc<str>>,
     /// The template of the route's path, or where there is no route what is left of the path.
     pub(crate) path: Option<&'a str>,
     pub(crate) path_masked: bool,
@@ -62,6 +180,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) provider: Option<&'a str>,
     pub(crate) identity: Option<&'a RecordedIdentity>,
     pub(crate) role: Option<&'a str>,
+    pub(crate) masks: &'a Masks,
     pub(crate) policy: &'a str,
 }
 
@@ -73,31 +192,38 @@ impl AuditRecord {
         line.word(r#"{"timestamp":""#, &fields.timestamp.rfc3339());
         let action = action(decision, fields.envelope);
         let outcome = line.outcome(decision, action);
-        line.optional(r#","route":""#, fields.route);
+        let mut masked = identity.map(|identity| identity.masked).unwrap_or_default();
+        masked.note(Masked::PATH, fields.path_masked);
+        line.optional(r#","route":""#, fields.route.map(AsRef::as_ref));
         line.optional(r#","user_id":""#, identity.and_then(|identity| identity.user_id.as_deref()));
-        line.optional(r#","role":""#, fields.role);
-        match fields.ip {
-            Some(IpAddr::V4(ip)) => line.word(r#","ip_address":""#, &dotted(ip)),
-            Some(IpAddr::V6(ip)) => line.word(r#","ip_address":""#, &ip.to_string()),
-            None => {}
+        if let Some(role) = fields.role {
+            let known = fields.masks.roles.iter().find(|(own, _)| own == role);
+            masked.note(Masked::ROLE, known.is_some());
+            line.word(r#","role":""#, known.map_or(role, |(_, instead)| instead));
+        }
+        if let Some(ip) = fields.ip {
+            line.address(ip, fields.masks, &mut masked);
         }
         line.optional(r#","method":""#, Some(fields.envelope.method.for_record()).filter(|method| !method.is_empty()));
         line.optional(r#","path":""#, fields.path);
         let status_at = line.0.len();
-        line.optional(r#","request_id":""#, fields.envelope.request_id);
+        if let Some(id) = fields.envelope.request_id {
+            if scrub::is_uuid(id) {
+                line.word(r#","request_id":""#, id);
+            } else {
+                let (id, hidden) = scrub(id);
+                masked.note(Masked::REQUEST_ID, hidden);
+                line.word(r#","request_id":""#, &id);
+            }
+        }
         line.optional(r#","provider":""#, fields.provider);
         line.optional(r#","kid":""#, identity.and_then(|identity| identity.kid.as_deref()));
         line.optional(r#","token_id":""#, identity.and_then(|identity| identity.token_id.as_deref()));
-        let user_masked = identity.is_some_and(|identity| identity.user_id_masked);
-        match (user_masked, fields.path_masked) {
-            (true, true) => line.0.push_str(",\"masked\":[\"user_id\",\"path\"]"),
-            (true, false) => line.0.push_str(",\"masked\":[\"user_id\"]"),
-            (false, true) => line.0.push_str(",\"masked\":[\"path\"]"),
-            (false, false) => {}
-        }
+        line.masked(masked);
         line.word(r#","policy":""#, fields.policy);
         line.0.push('}');
-        Self { line: line.0, outcome, action, status_at }
+        let group = Group { decision, route: fields.route.cloned(), ip: fields.ip };
+        Self { line: line.0, outcome, action, status_at, timestamp: fields.timestamp, group }
     }
 
     /// The same record, of a request that was refused in the end because the host failed.
@@ -112,6 +238,7 @@ impl AuditRecord {
         let mut instead = Line(String::new());
         instead.outcome(decision, self.action);
         let behind = self.status_at.saturating_sub(self.outcome.end);
+        self.group.decision = decision;
         self.line.replace_range(self.outcome.clone(), &instead.0);
         self.outcome.end = self.outcome.start.saturating_add(instead.0.len());
         self.status_at = self.outcome.end.saturating_add(behind);
@@ -131,8 +258,26 @@ impl AuditRecord {
     }
 }
 
+/// The line that stands for denials without one of their own.
+fn summary(group: &Group, counted: Counted, now: UnixTime, masks: &Masks, policy: &str) -> String {
+    let mut line = Line(String::with_capacity(400));
+    line.word(r#"{"timestamp":""#, &now.rfc3339());
+    line.outcome(group.decision, counted.action);
+    line.optional(r#","route":""#, group.route.as_deref());
+    let mut masked = Masked::default();
+    if let Some(ip) = group.ip {
+        line.address(ip, masks, &mut masked);
+    }
+    line.masked(masked);
+    line.word(r#","policy":""#, policy);
+    line.0.push_str(",\"count\":");
+    chain::push_number(&mut line.0, counted.count);
+    line.word(r#","since":""#, &counted.since.rfc3339());
+    line.0.push('}');
+    line.0
+}
+
 fn action(decision: Decision, envelope: Envelope<'_>) -> &'static str {
-    use crate::decision::Event;
     match (decision.event(), envelope.method.action()) {
         (Event::Authentication, _) => "authenticate",
         (Event::Cors, _) => "preflight",
@@ -163,6 +308,28 @@ impl Line {
         start..self.0.len()
     }
 
+    fn address(&mut self, ip: IpAddr, masks: &Masks, masked: &mut Masked) {
+        let (address, hidden) = masks.ip_address(ip);
+        masked.note(Masked::IP_ADDRESS, hidden);
+        self.word(r#","ip_address":""#, &address);
+    }
+
+    fn masked(&mut self, masked: Masked) {
+        if masked == Masked::default() {
+            return;
+        }
+        self.0.push_str(",\"masked\":");
+        let mut before = '[';
+        for (at, name) in Masked::NAMES.iter().enumerate() {
+            if masked.0 >> at & 1 == 1 {
+                self.0.push(before);
+                self.0.extend(["\"", name, "\""]);
+                before = ',';
+            }
+        }
+        self.0.push(']');
+    }
+
     fn optional(&mut self, member: &str, word: Option<&str>) {
         if let Some(word) = word {
             self.word(member, word);
@@ -190,25 +357,6 @@ fn dotted(ip: Ipv4Addr) -> String {
         }
     }
     out
-}
-
-/// A subject as a record may repeat it: e-mail addresses lose their local part but for its first letter, what looks like
-/// a credential or is overlong is hidden whole.
-pub(crate) fn mask(value: &str) -> (String, bool) {
-    if value.chars().count() > MAX_VALUE_CHARS || looks_like_credential(value) {
-        return ("[masked]".into(), true);
-    }
-    match value.rsplit_once('@') {
-        None => (value.to_owned(), false),
-        Some((local, domain)) => {
-            let initial: String = local.chars().take(1).collect();
-            (format!("{initial}***@{domain}"), true)
-        }
-    }
-}
-
-fn looks_like_credential(value: &str) -> bool {
-    value.starts_with("eyJ") || value.starts_with("pk_") || value.contains("://") && value.contains('@')
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! From a document to a [`Policy`]: decoded, checked and compiled, with every mistake reported at once.
 
 mod advice;
+mod audit;
 mod decode;
 mod error;
 mod input;
@@ -19,7 +20,7 @@ use self::decode::{Fields, Findings, list, non_empty, owned};
 use self::error::Path;
 use self::provider::RawProvider;
 use self::route::RawRoute;
-use crate::audit::{AuditLevel, Sinks};
+use crate::audit::scrub;
 use crate::authz::{Operand, Requirement, RoleTable, Test};
 use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
@@ -104,7 +105,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     });
     let security = fields.read("security_headers", findings, response::security_headers).unwrap_or_default();
     let hide_upstream_5xx = fields.read("errors", findings, response::errors).unwrap_or(true);
-    let audit = fields.read("audit", findings, response::audit);
+    let audit = fields.read("audit", findings, |node, path, findings| audit::audit(node, path, secrets, findings));
     let portable = |node: &Node, path: &Path<'_>, findings: &mut Findings| {
         decode::choice(node, path, findings, &[("auto", false), ("portable", true)])
     };
@@ -131,10 +132,12 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     if sound {
         check_access(&routes, &providers, &roles, findings);
     }
-    let (audit_level, sinks) = audit.unwrap_or((AuditLevel::All, Sinks { access_log: true, log: false }));
+    let (mut audit, masked_params) = audit.unwrap_or_default();
+    audit::check_params(&masked_params, &routes, findings);
     let defaults = ResponseDefaults { cors, security, hide_upstream_5xx };
     let response = Rc::new(ResponseRules::new(defaults.cors.clone(), &defaults.security, defaults.hide_upstream_5xx));
     let known_roles = known_roles(&roles, &routes);
+    audit.masks.roles = known_roles.iter().filter_map(|role| masked_role(role)).collect();
     let places: Vec<(usize, Option<u32>)> = routes.iter().map(|raw| (raw.index, raw.line)).collect();
     let routes: Vec<Route> = routes.into_iter().map(|raw| compile_route(raw, &defaults, &response)).collect();
     let judged_headers = judged_headers(&sources, &routes);
@@ -152,8 +155,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         roles,
         routes,
         response,
-        audit_level,
-        sinks,
+        audit: Rc::new(audit),
         digest: short_digest(&document.to_canonical_json().to_string()),
         stat_prefix,
         cache_limits,
@@ -413,6 +415,12 @@ fn known_roles(roles: &RoleTable, routes: &[RawRoute]) -> Vec<String> {
     known.sort();
     known.dedup();
     known
+}
+
+/// A role that a record cannot repeat as it is, and what stands for it.
+fn masked_role(role: &str) -> Option<(String, String)> {
+    let (instead, masked) = scrub(role);
+    masked.then(|| (role.to_owned(), instead))
 }
 
 fn identity_headers<'p>(providers: impl Iterator<Item = &'p Provider>) -> Vec<String> {

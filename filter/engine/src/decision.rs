@@ -120,7 +120,7 @@ reasons! {
 }
 
 /// Allowed or refused, and for which reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// Goes on to the upstream, or a preflight answered with success.
     Allow(AllowReason),

@@ -5,7 +5,7 @@
 
 #[cfg(feature = "assumed-identity")]
 mod assumed;
-mod audit;
+pub mod audit;
 mod authz;
 mod cache;
 pub mod config;
@@ -40,7 +40,7 @@ mod worker;
 
 #[cfg(feature = "assumed-identity")]
 pub use assumed::AssumedIdentity;
-pub use audit::{AuditRecord, Sinks};
+pub use audit::{AuditRecord, Journal, Sinks};
 pub use cache::{CacheLimits, TokenCache};
 pub use decision::{AllowReason, Decision, DenyReason};
 pub use header_map::parse_header_map;

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use crate::audit::{AuditRecord, Fields};
+use crate::audit::{AuditLevel, AuditRecord, Fields, Recording};
 use crate::authz::{Authentication, Permit, Principal, Requirement};
 use crate::decision::{AllowReason, Decision, DenyReason, Event};
 use crate::headers::HeaderEdit;
@@ -22,7 +22,9 @@ use crate::route::{Misreading, Route, RouteMatch};
 use crate::session::Session;
 use crate::text::Header;
 use crate::time::UnixTime;
-use crate::token::{Crypto, Extracted, HostCrypto, Means, Provider, Refusal, TokenError, TokenSource, verify_under};
+use crate::token::{
+    Crypto, Extracted, HostCrypto, Means, Proven, Provider, Refusal, TokenError, TokenSource, verify_under,
+};
 use crate::upstream;
 use crate::worker::Worker;
 
@@ -165,6 +167,28 @@ impl Policy {
         worker: &mut Worker,
         trace: &mut impl Trace,
     ) -> Verdict {
+        self.decide_recording(headers, facts, worker, trace, None)
+    }
+
+    /// The record of a request that the host failed after it was decided, where it has none yet: as denied for an internal
+    /// error, whatever was let through unrecorded. What is no longer at hand is not in it.
+    #[must_use]
+    pub fn record_failure(&self, headers: &Headers<'_>, facts: &impl Facts) -> Option<AuditRecord> {
+        let all = Recording { level: AuditLevel::All, sampled: true };
+        let recording = Some(all).filter(|_| self.audit.level != AuditLevel::None)?;
+        let mut worker = Worker::new(self, Proven::NOTHING);
+        let verdict = self.decide_recording(headers, facts, &mut worker, &mut (), Some(recording));
+        verdict.audit.map(AuditRecord::failed)
+    }
+
+    fn decide_recording(
+        &self,
+        headers: &Headers<'_>,
+        facts: &impl Facts,
+        worker: &mut Worker,
+        trace: &mut impl Trace,
+        recording: Option<Recording>,
+    ) -> Verdict {
         let asked = Asked { facts, now: facts.now(), client: OnceCell::new() };
         let mut passage = Passage {
             matched: None,
@@ -186,7 +210,11 @@ impl Policy {
                 Err(Stop::Deny(*reason))
             }
         };
-        self.conclude(envelope, head.as_ref().ok(), &passage, &outcome, &asked)
+        let recording = recording.unwrap_or_else(|| {
+            let sampled = matches!(outcome, Err(Stop::Deny(_))) || worker.sampler.takes(self.audit.sample);
+            Recording { level: self.audit.level, sampled }
+        });
+        self.conclude(envelope, head.as_ref().ok(), &passage, &outcome, &asked, recording)
     }
 
     /// The edits that the trailers of a request need before they go on: some servers take them for headers, and nothing was
@@ -325,7 +353,7 @@ impl Policy {
         asked: &Asked<'_, impl Facts>,
         worker: &mut Worker,
     ) -> Result<Rc<Session>, Refusal> {
-        let Worker { cache, remote, proven } = worker;
+        let Worker { cache, remote, proven, sampler: _ } = worker;
         let now = asked.now;
         let unknown = Refusal { provider: None, error: TokenError::UnknownKey, wants: None };
         if let Some(session) = cache.get(token.source_index, &token.token) {
@@ -341,7 +369,7 @@ impl Policy {
         let means = Means { fetched: remote, crypto: Crypto::new(asked.facts, *proven), now };
         let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, means)?;
         let provider = self.providers.get(index).ok_or(unknown)?;
-        let session = Rc::new(Session::new(index, provider, verified, &self.known_roles));
+        let session = Rc::new(Session::new(index, provider, verified, &self.known_roles, &self.audit.masks));
         cache.insert(token.source_index, &token.token, Rc::clone(&session));
         Ok(session)
     }
@@ -354,6 +382,7 @@ impl Policy {
         passage: &Passage<'_>,
         outcome: &Result<Permit, Stop>,
         asked: &Asked<'_, impl Facts>,
+        recording: Recording,
     ) -> Verdict {
         let route = passage.matched.as_ref().map(|matched| matched.route);
         let rules = route.map_or(&self.response, |route| &route.response);
@@ -394,21 +423,23 @@ impl Policy {
             rules: Rc::clone(rules),
             required: envelope.method.expects_body(),
             dry_run,
-            level: self.audit_level,
+            recording,
         });
-        let audit = (self.audit_level.records(decision) || body.is_some()).then(|| {
+        let audit = (recording.takes(decision) || body.is_some()).then(|| {
             let unmatched = head.filter(|_| route.is_none()).map(|head| self.routes.redact(head.path.as_str()));
+            let hashed = passage.matched.as_ref().and_then(|matched| self.audit.masks.path(matched));
             AuditRecord::new(&Fields {
                 timestamp: asked.now,
                 decision,
                 envelope,
-                route: route.map(|route| route.name.as_ref()),
-                path: route.map(|route| route.path.text.as_str()).or(unmatched.as_deref()),
-                path_masked: unmatched.as_deref().is_some_and(|path| path.ends_with('*')),
+                route: route.map(|route| &route.name),
+                path: hashed.as_deref().or(route.map(|route| route.path.text.as_str())).or(unmatched.as_deref()),
+                path_masked: hashed.is_some() || unmatched.as_deref().is_some_and(|path| path.ends_with('*')),
                 ip: asked.client(),
                 provider: passage.provider.map(|provider| provider.name.as_str()),
                 identity,
                 role: role.map(AsRef::as_ref),
+                masks: &self.audit.masks,
                 policy: &self.digest,
             })
         });

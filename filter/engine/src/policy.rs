@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::audit::{AuditLevel, Sinks};
+use crate::audit::{AuditRules, Sinks};
 use crate::authz::RoleTable;
 use crate::remote::RemoteJwks;
 use crate::response::ResponseRules;
@@ -26,8 +26,7 @@ pub struct Policy {
     pub(crate) identity_headers: Vec<String>,
     /// Headers that tokens, conditions and parameters are read from.
     pub(crate) judged_headers: Vec<String>,
-    pub(crate) audit_level: AuditLevel,
-    pub(crate) sinks: Sinks,
+    pub(crate) audit: Rc<AuditRules>,
     pub(crate) digest: String,
     pub(crate) stat_prefix: Option<String>,
     pub(crate) cache_limits: crate::cache::CacheLimits,
@@ -50,8 +49,14 @@ impl Policy {
 
     /// Where audit records go.
     #[must_use]
-    pub const fn sinks(&self) -> Sinks {
-        self.sinks
+    pub fn sinks(&self) -> Sinks {
+        self.audit.sinks
+    }
+
+    /// Whether something about records is drawn by lot: then each worker needs random numbers to begin with.
+    #[must_use]
+    pub fn needs_randomness(&self) -> bool {
+        self.audit.chain.is_some() || self.audit.sample != crate::audit::Sample::ALL
     }
 
     /// How much of what was verified may be kept.

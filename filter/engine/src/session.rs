@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::audit::{escape, mask};
+use crate::audit::{Masked, Masks, escape, scrub};
 use crate::authz::scalar_text;
 use crate::pipeline::short_digest;
 use crate::text::Header;
@@ -33,7 +33,7 @@ pub(crate) struct Session {
 pub(crate) struct RecordedIdentity {
     /// The subject, masked where need be, escaped for JSON.
     pub(crate) user_id: Option<String>,
-    pub(crate) user_id_masked: bool,
+    pub(crate) masked: Masked,
     /// The first role that the policy knows.
     pub(crate) role: Option<Rc<str>>,
     /// The id of the key that verified the token: one of the policy's own. Escaped for JSON.
@@ -43,8 +43,14 @@ pub(crate) struct RecordedIdentity {
 }
 
 impl Session {
-    pub(crate) fn new(index: usize, provider: &Provider, token: VerifiedToken, known_roles: &[String]) -> Self {
-        Self::of_parts(index, provider, token.into_parts(), known_roles)
+    pub(crate) fn new(
+        index: usize,
+        provider: &Provider,
+        token: VerifiedToken,
+        known_roles: &[String],
+        masks: &Masks,
+    ) -> Self {
+        Self::of_parts(index, provider, token.into_parts(), known_roles, masks)
     }
 
     /// A session of claims that nobody verified, for tests of policies and nowhere else.
@@ -55,8 +61,9 @@ impl Session {
         claims: Map<String, Value>,
         times: TokenTimes,
         known_roles: &[String],
+        masks: &Masks,
     ) -> Self {
-        Self::of_parts(index, provider, (claims, times, None, Window::ALWAYS), known_roles)
+        Self::of_parts(index, provider, (claims, times, None, Window::ALWAYS), known_roles, masks)
     }
 
     fn of_parts(
@@ -64,6 +71,7 @@ impl Session {
         provider: &Provider,
         (claims, times, kid, window): (Map<String, Value>, TokenTimes, Option<String>, Window),
         known_roles: &[String],
+        masks: &Masks,
     ) -> Self {
         let roles: Vec<Rc<str>> = match provider.roles_from.as_ref().and_then(|path| path.lookup(&claims)) {
             Some(Value::String(role)) => vec![role.as_str().into()],
@@ -76,15 +84,18 @@ impl Session {
             .filter_map(|(path, header)| Some((header.clone(), path.lookup(&claims).and_then(header_value)?.into())))
             .collect();
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
-        let (user_id, user_id_masked) = match text("sub").map(mask) {
-            Some((value, masked)) => (Some(escape(&value)), masked),
-            None => (None, false),
+        let mut masked = Masked::default();
+        let mut note = |field: Masked, (value, hidden): (String, bool)| {
+            masked.note(field, hidden);
+            escape(&value)
         };
+        let user_id = text("sub").map(|subject| note(Masked::USER_ID, masks.user_id(subject)));
+        let kid = kid.as_deref().map(|kid| note(Masked::KID, scrub(kid)));
         let record = RecordedIdentity {
             user_id,
-            user_id_masked,
+            masked,
             role: roles.iter().find(|role| known_roles.iter().any(|known| **known == ***role)).cloned(),
-            kid: kid.as_deref().map(escape),
+            kid,
             token_id: text("jti").map(short_digest),
         };
         Self { provider: index, roles, headers, record, claims, times, window }

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::audit::Sampler;
 use crate::cache::TokenCache;
 use crate::policy::Policy;
 use crate::remote::FetchState;
@@ -15,6 +16,7 @@ pub struct Worker {
     pub(crate) cache: TokenCache,
     pub(crate) remote: Vec<RemoteKeys>,
     pub(crate) proven: Proven,
+    pub(crate) sampler: Sampler,
 }
 
 /// A fetched key set; without keys until the first fetch.
@@ -31,7 +33,13 @@ impl Worker {
     #[must_use]
     pub fn new(policy: &Policy, proven: Proven) -> Self {
         let remote = vec![RemoteKeys::default(); policy.remote_jwks().len()];
-        Self { cache: TokenCache::new(policy.cache_limits()), remote, proven }
+        Self { cache: TokenCache::new(policy.cache_limits()), remote, proven, sampler: Sampler::default() }
+    }
+
+    /// Says by what random number the allowed requests are picked that are recorded where a policy does not record all;
+    /// without one, all are.
+    pub const fn seed(&mut self, seed: u64) {
+        self.sampler = Sampler::seeded(seed);
     }
 
     /// The cache, for its counters.

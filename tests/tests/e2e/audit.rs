@@ -1,6 +1,13 @@
 //! The audit record: its members, their order, and what is never in it.
 
-use serde_json::json;
+mod bursts;
+mod canaries;
+mod chain;
+mod ends;
+mod masks;
+mod otlp;
+
+use serde_json::{Value, json};
 
 use crate::harness::audit::Record;
 use crate::harness::bench::Bench;
@@ -13,6 +20,13 @@ use crate::harness::token::Token;
 use crate::harness::upstream::Upstream;
 
 use super::setup;
+
+/// The example's policy with this `audit`.
+fn audited(audit: &Value) -> Value {
+    let mut policy = policy::example();
+    policy["audit"] = audit.clone();
+    policy
+}
 
 #[test]
 fn a_record_says_who_what_and_why() {
@@ -136,11 +150,7 @@ fn check_time(bench: &mut Bench<'_>, record: &Record) {
 #[test]
 fn levels_and_sinks() {
     let upstream = Upstream::start();
-    let with = |audit: serde_json::Value| {
-        let mut policy = policy::example();
-        policy["audit"] = audit;
-        policy
-    };
+    let with = |audit: Value| audited(&audit);
     let proxy = setup(&upstream)
         .policy("all", &with(json!({"level": "all"})))
         .policy("denied", &with(json!({"level": "denied"})))

@@ -3,9 +3,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use serde_json::{Value, json};
 
-use super::{dotted, escape, mask};
+use super::{dotted, escape};
 use crate::policy::Policy;
+use crate::request::borrow_headers;
 use crate::testing::{OTHER_SECRET, Request, amended, expiring, policy, provider, sign, token, with_routes};
+use crate::token::Proven;
+use crate::worker::Worker;
 
 fn document() -> Value {
     with_routes(json!([
@@ -190,28 +193,51 @@ fn text_is_escaped_for_json() {
 }
 
 #[test]
-fn subjects_are_masked() {
-    for (subject, expected) in [
-        ("3f2b", "3f2b"),
-        ("", ""),
-        ("auth0|5f7c8ec7c33c6c004bbafe82", "auth0|5f7c8ec7c33c6c004bbafe82"),
-        ("alice@example.com", "a***@example.com"),
-        ("mailto:alice@example.com", "m***@example.com"),
-        ("é@example.com", "é***@example.com"),
-        ("@example.com", "***@example.com"),
-        ("alice@", "a***@"),
-        ("\"a@b\"@example.com", "\"***@example.com"),
-        ("eyJhbGciOiJIUzI1NiJ9.e30.x", "[masked]"),
-        ("pk_id.secret", "[masked]"),
-        ("https://alice:pw@example.com", "[masked]"),
-        ("https://example.com/u/1", "https://example.com/u/1"),
-    ] {
-        assert_eq!(mask(subject).0, expected, "{subject}");
-        assert_eq!(mask(subject).1, subject != expected, "{subject}: said to be masked");
+fn a_share_of_allowed_requests_is_recorded_and_every_denial() {
+    for (share, least, most) in [(0.0, 0, 0), (0.1, 60, 140), (0.5, 420, 580), (1.0, 1000, 1000)] {
+        let cors = json!({"allow_origins": ["https://a.test"]});
+        let policy = policy(&amended(document(), json!({"audit": {"sample": share}, "cors": cors})));
+        let preflight = Request::new("OPTIONS", "/me")
+            .with("origin", "https://a.test")
+            .with("access-control-request-method", "GET");
+        for (what, request, least, most) in [
+            ("allowed", Request::get("/open"), least, most),
+            ("a preflight", preflight, least, most),
+            ("denied", Request::get("/me"), 1000, 1000),
+            ("malformed", Request::get("/a%2fb"), 1000, 1000),
+        ] {
+            let recorded = |seed: Option<u64>| -> Vec<bool> {
+                let mut worker = Worker::new(&policy, Proven::NOTHING);
+                if let Some(seed) = seed {
+                    worker.seed(seed);
+                }
+                (0..1000).map(|_| request.decide_with(&policy, &mut worker).audit.is_some()).collect()
+            };
+            let first = recorded(Some(7));
+            let count = first.iter().filter(|recorded| **recorded).count();
+            assert!((least..=most).contains(&count), "{what}, {share}: {count}");
+            assert_eq!(first, recorded(Some(7)), "the same seed, the same requests");
+            assert_eq!(recorded(None), [true; 1000], "without a seed, all");
+            assert!(count == 0 || count == 1000 || first != recorded(Some(8)), "another seed, others");
+        }
     }
-    assert_eq!(mask(&"a".repeat(128)), ("a".repeat(128), false));
-    assert_eq!(mask(&"a".repeat(129)).0, "[masked]");
-    assert_eq!(mask(&"é".repeat(128)).0, "é".repeat(128), "characters, not bytes");
+}
+
+#[test]
+fn what_was_to_have_no_record_has_one_if_the_host_fails_it() {
+    let with = |audit: Value| policy(&amended(document(), json!({"audit": audit})));
+    for (audit, path) in [(json!({"sample": 0}), "/open"), (json!({"level": "denied"}), "/open"), (json!({}), "/me")] {
+        let policy = with(audit);
+        let request = Request::get(path);
+        let record = policy.record_failure(&borrow_headers(&request.headers), &request).unwrap();
+        let line = record.line(Some(500));
+        assert!(line.contains(r#""decision":"deny","reason":"internal_error""#), "{line}");
+    }
+    let request = Request::get("/open");
+    let none = with(json!({"level": "none"})).record_failure(&borrow_headers(&request.headers), &request);
+    assert!(none.is_none(), "level: none");
+    let nothing = standard().record_failure(&[], &request).unwrap();
+    assert!(nothing.line(None).contains("internal_error"), "without headers");
 }
 
 #[test]

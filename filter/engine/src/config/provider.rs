@@ -273,8 +273,8 @@ fn window(fields: &mut Fields<'_, '_>, findings: &mut Findings) -> Window {
     window
 }
 
-/// The secret; `Some(None)` where it cannot be known here.
-fn secret_value(
+/// The secret of an algorithm, or of 32 bytes at least; `Some(None)` where it cannot be known here.
+pub(super) fn secret_value(
     node: &Node,
     path: &Path<'_>,
     algorithm: Option<Algorithm>,

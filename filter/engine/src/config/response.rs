@@ -1,9 +1,8 @@
-//! `cors`, `security_headers`, `errors` and `audit`.
+//! `cors`, `security_headers` and `errors`.
 
 use super::decode::{Fields, Findings, boolean, choice, duration, header_name, list, non_empty, text, wrong_kind};
 use super::error::Path;
 use super::node::{Node, NodeValue};
-use crate::audit::{AuditLevel, Sinks};
 use crate::cors::{CorsPolicy, Names, Origins, Subdomains, is_token};
 use crate::hash::FixedSet;
 use crate::headers::{Preset, SecurityHeaders};
@@ -306,20 +305,4 @@ pub(crate) fn errors(node: &Node, path: &Path<'_>, findings: &mut Findings) -> O
     let hide = fields.read("hide_upstream_5xx", findings, boolean);
     fields.finish(findings);
     Some(hide.unwrap_or(true))
-}
-
-/// `audit`.
-pub(crate) fn audit(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(AuditLevel, Sinks)> {
-    let mut fields = Fields::of(node, path, findings)?;
-    let levels = [("all", AuditLevel::All), ("denied", AuditLevel::Denied), ("none", AuditLevel::None)];
-    let level = fields.read("level", findings, |node, path, findings| choice(node, path, findings, &levels));
-    let sinks = fields.read("sinks", findings, |node, path, findings| {
-        list(node, path, findings, |node, path, findings| {
-            choice(node, path, findings, &[("access_log", true), ("log", false)])
-        })
-    });
-    fields.finish(findings);
-    let sinks = sinks.unwrap_or_else(|| vec![true]);
-    let sinks = Sinks { access_log: sinks.contains(&true), log: sinks.contains(&false) };
-    Some((level.unwrap_or(AuditLevel::All), sinks))
 }

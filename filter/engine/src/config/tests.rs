@@ -4,6 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::audit::{AuditLevel, Sinks};
 use crate::testing::{
     HEX_SECRET, Request, SECRET, after, amended, errors, expiring, headers, policy, provider, secrets, sign, token,
     with_routes,
@@ -129,6 +130,70 @@ fn mistakes_of_the_document() {
         ("/audit/level", json!("some"), "audit.level", "`some` is not one", "all, denied, none"),
         ("/audit/sinks/0", json!("file"), "audit.sinks[0]", "`file` is not one", "access_log, log"),
     ]);
+}
+
+#[test]
+fn mistakes_of_the_audit() {
+    let short = json!({"env": "SHORT_KEY"});
+    let unset = json!({"env": "NOT_SET"});
+    let (mask, chain) = ("/audit/mask", "/audit/chain");
+    let owner = json!({"path_params": ["owner"]});
+    let unknown = json!({"path_params": ["owner", "id"], "key": {"env": "OTHER_KEY"}});
+    check(&[
+        ("/audit/sample", json!(1.5), "audit.sample", "a number from 0 to 1", "a share, such as 0.1"),
+        ("/audit/sample", json!(-0.1), "audit.sample", "a number from 0 to 1", "a share, such as 0.1"),
+        ("/audit/sample", json!("0.1"), "audit.sample", "a number from 0 to 1", "a share, such as 0.1"),
+        ("/audit/samples", json!(1), "audit.samples", "unknown field", "did you mean `sample`?"),
+        ("/audit/burst", json!(20), "audit.burst", "a mapping is needed", "a mapping"),
+        ("/audit/burst", json!({}), "audit.burst", "missing field `max`", "such as 20"),
+        ("/audit/burst", json!({"max": 0}), "audit.burst.max", "from 1 to 1000000", "a whole number"),
+        ("/audit/burst", json!({"max": 1, "interval": "1"}), "audit.burst.interval", "not a duration", "500ms"),
+        ("/audit/burst", json!({"max": 1, "interval": "9ms"}), "audit.burst.interval", "from a second", "10s"),
+        ("/audit/burst", json!({"max": 1, "interval": "2h"}), "audit.burst.interval", "to an hour", "10s"),
+        ("/audit/burst", json!({"max": 1, "per": "ip"}), "audit.burst.per", "unknown field", "known here: max"),
+        (mask, json!({"user_id": "truncate"}), "audit.mask.user_id", "`truncate` is not one", "none, hash"),
+        (mask, json!({"ip_address": "drop"}), "audit.mask.ip_address", "`drop` is not one", "none, truncate, hash"),
+        (mask, json!({"user_id": "hash"}), "audit.mask", "hashes without a key", "AUDIT_MASK_KEY"),
+        (mask, json!({"ip_address": "hash"}), "audit.mask", "hashes without a key", "AUDIT_MASK_KEY"),
+        (mask, owner, "audit.mask", "hashes without a key", "AUDIT_MASK_KEY"),
+        (mask, unknown, "audit.mask.path_params[1]", "no route has a parameter `id`", "in braces"),
+        (mask, json!({"key": short}), "audit.mask.key.env", "has 31 bytes", "secret generate"),
+        (mask, json!({"email": "hash"}), "audit.mask.email", "unknown field", "known here: user_id"),
+        (chain, json!({}), "audit.chain", "missing field `key`", "{env: AUDIT_KEY}"),
+        (chain, json!({"key": "AUDIT_KEY"}), "audit.chain.key", "a mapping is needed", "a mapping"),
+        (chain, json!({"key": unset}), "audit.chain.key.env", "`NOT_SET` is not set", "environment_variables"),
+        (chain, json!({"key": short}), "audit.chain.key.env", "has 31 bytes", "secret generate"),
+        (
+            chain,
+            json!({"key": {"env": "OTHER_KEY"}, "checkpoint": "1d"}),
+            "audit.chain.checkpoint",
+            "not from a second to an hour",
+            "10s",
+        ),
+    ]);
+}
+
+#[test]
+fn an_audit_with_everything_compiles() {
+    let key = |name: &str| json!({"env": name});
+    let policy = policy(&with(&[(
+        "/audit",
+        json!({
+            "level": "all",
+            "sinks": ["access_log", "log"],
+            "sample": 0.25,
+            "burst": {"max": 20},
+            "mask": {"user_id": "hash", "ip_address": "truncate", "path_params": ["owner"], "key": key("OTHER_KEY")},
+            "chain": {"key": {"env": "HEX_KEY", "encoding": "hex"}, "checkpoint": "1m"},
+        }),
+    )]));
+    let audit = &policy.audit;
+    assert_eq!(audit.burst.map(|burst| (burst.max, burst.interval.as_secs())), Some((20, 10)));
+    assert_eq!(audit.chain.as_ref().map(|chain| (chain.key.is_some(), chain.checkpoint.as_secs())), Some((true, 60)));
+    assert!(policy.needs_randomness() && !self::policy(&sound()).needs_randomness());
+    assert_eq!(policy.warnings(), []);
+    let elsewhere = self::policy(&with(&[("/audit/chain", json!({"key": key("ELSEWHERE")}))]));
+    assert_eq!(elsewhere.warnings().len(), 1, "a key that is not set here is not checked");
 }
 
 #[test]
@@ -1284,7 +1349,7 @@ fn defaults_are_the_contracts() {
     let cors = policy.response.cors.as_ref().unwrap();
     assert_eq!((cors.max_age, cors.credentials), (600, false), "max_age: 10m, allow_credentials off");
     assert!(policy.response.hide_upstream_5xx, "hide_upstream_5xx: true");
-    assert_eq!(policy.audit_level, AuditLevel::All, "level: all");
+    assert_eq!(policy.audit.level, AuditLevel::All, "level: all");
     assert_eq!(policy.sinks(), Sinks { access_log: true, log: false }, "sinks: [access_log]");
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{RequestAction, Step, Trace, Verdict};
-use crate::audit::{AuditLevel, AuditRecord};
+use crate::audit::{AuditRecord, Recording};
 use crate::decision::{Decision, DenyReason};
 use crate::input::{InputRules, Refused};
 use crate::reply::Denial;
@@ -15,7 +15,7 @@ pub struct BodyGate {
     /// Whether there must be one.
     pub(super) required: bool,
     pub(super) dry_run: bool,
-    pub(super) level: AuditLevel,
+    pub(super) recording: Recording,
 }
 
 impl Verdict {
@@ -69,7 +69,7 @@ impl Verdict {
     }
 
     fn finish(&mut self) {
-        let recorded = self.body.take().is_none_or(|gate| gate.level.records(self.decision));
+        let recorded = self.body.take().is_none_or(|gate| gate.recording.takes(self.decision));
         self.audit = self.audit.take().filter(|_| recorded);
     }
 }
