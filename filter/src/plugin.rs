@@ -11,6 +11,7 @@ use proxy_wasm::types::ContextType;
 use crate::fetch::Fetcher;
 use crate::host::{self, HostFacts};
 use crate::http::{self, Http, Request};
+use crate::lockout;
 use crate::metrics::{self, Metrics};
 
 /// A policy in force, and what counts its decisions.
@@ -25,9 +26,12 @@ impl Plugin {
     fn new(context: u32, policy: Policy) -> Self {
         let proven = Proven::by(&HostFacts, &policy.algorithms_for_host());
         let mut worker = Worker::new(&policy, proven);
+        if policy.lockout().is_some() {
+            worker.set_lockout_key(lockout::key());
+        }
         let mut fetcher = Fetcher::new(context, &policy);
         fetcher.start(&policy, &mut worker);
-        let metrics = Metrics::new(policy.stat_prefix());
+        let metrics = Metrics::new(&policy);
         Self { policy, metrics, worker: RefCell::new(worker), fetcher: RefCell::new(fetcher) }
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) step_up: Option<StepUp>,
     pub(crate) input: Option<Rc<InputRules>>,
     pub(crate) dry_run: bool,
+    /// The upstream checks passwords here: its 401 is a failed authentication.
+    pub(crate) login: bool,
     pub(crate) response: Rc<ResponseRules>,
 }
 
