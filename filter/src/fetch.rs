@@ -8,9 +8,11 @@ use portcullis_engine::{
     Answer, Facts as _, FetchError, FetchState, MAX_DOCUMENT_BYTES, Policy, RemoteJwks, Stage, UnixTime, Worker,
 };
 
-use crate::host::{self, HostFacts};
+use crate::feed::Poller;
+use crate::host::{self, Get, HostFacts};
 use crate::http::Request;
 use crate::metrics::Metrics;
+use crate::shared;
 
 /// How often a worker looks at most and at least whether there are new keys, or old ones to renew.
 const IDLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -21,9 +23,6 @@ const BUSY: Duration = Duration::from_millis(5);
 /// How many requests may wait in one worker. Those beyond are decided by the keys at hand.
 const MAX_HELD: usize = 1024;
 
-/// How often an update of shared data is tried again when another worker was faster.
-const MAX_RACES: usize = 16;
-
 /// The fetching side of a plugin.
 pub(crate) struct Fetcher {
     /// The root context: timer and answers are its own.
@@ -31,6 +30,9 @@ pub(crate) struct Fetcher {
     sources: Vec<Source>,
     calls: Vec<Call>,
     held: Vec<Held>,
+    feed: Option<Poller>,
+    /// How soon the feed wants to be asked again; zero where there is none.
+    feed_period: Duration,
     /// How often the timer comes when nobody waits; zero is never.
     idle: Duration,
     period: Duration,
@@ -93,6 +95,8 @@ impl Fetcher {
             sources: policy.remote_jwks().iter().map(source).collect(),
             calls: Vec::new(),
             held: Vec::new(),
+            feed: policy.identity_feed().map(Poller::new),
+            feed_period: Duration::ZERO,
             period: Duration::ZERO,
         }
     }
@@ -103,7 +107,11 @@ impl Fetcher {
             self.synchronize(index, policy, worker);
         }
         // At once, but not from within the configuration: there the host may not have its clusters yet.
-        let period = if self.sources.is_empty() { self.idle } else { Duration::from_millis(1) };
+        if let Some(feed) = &self.feed {
+            feed.start(policy, worker);
+        }
+        let idle = self.sources.is_empty() && self.feed.is_none();
+        let period = if idle { self.idle } else { Duration::from_millis(1) };
         self.set_period(period);
     }
 
@@ -156,6 +164,9 @@ impl Fetcher {
             let state = self.synchronize(source, policy, worker);
             self.fetch_if_due(source, state, policy, metrics);
         }
+        if let Some(feed) = &mut self.feed {
+            self.feed_period = feed.tick(policy, worker, metrics);
+        }
         if worker.expire(HostFacts.now()) {
             log::error!("keys are too old to serve: their issuer has not answered for longer than `stale_for`");
         }
@@ -170,6 +181,12 @@ impl Fetcher {
         worker: &mut Worker,
         metrics: &Metrics,
     ) -> Vec<Rc<RefCell<Request>>> {
+        if let Some(feed) = &mut self.feed
+            && feed.answered((token, headers, size), policy, worker, metrics)
+        {
+            self.feed_period = Duration::from_millis(1);
+            return self.release(worker);
+        }
         let Some(at) = self.calls.iter().position(|call| call.token == token) else { return Vec::new() };
         let Call { source, stage, .. } = self.calls.swap_remove(at);
         let (Some(remote), Some(place)) = (policy.remote_jwks().get(source), self.sources.get(source)) else {
@@ -180,7 +197,7 @@ impl Fetcher {
             None => Err(FetchError::NoAnswer),
             Some(200) if size > MAX_DOCUMENT_BYTES => Err(FetchError::TooLarge(size)),
             Some(status) => {
-                body = host::fetched_body(size);
+                body = host::fetched_body(size, MAX_DOCUMENT_BYTES);
                 remote.read(&stage, status, &body)
             }
         };
@@ -208,7 +225,7 @@ impl Fetcher {
         }
         let Some(place) = self.sources.get(source) else { return };
         let now = HostFacts.now();
-        update(&place.state, |state| {
+        shared::update(&place.state, |state: &FetchState| {
             Some(if ended.is_ok() { remote.succeeded(state, now) } else { remote.failed(state, now) })
         });
     }
@@ -219,7 +236,7 @@ impl Fetcher {
             self.held.iter().any(|held| held.source == source && matches!(held.until, Until::FetchesEnded(_)));
         let now = HostFacts.now();
         let turn = |state: &FetchState| remote.is_due(state, unknown_kid, now).then(|| remote.begun(state, now));
-        if turn(&state).is_none() || update(&place.state, turn).is_none() {
+        if turn(&state).is_none() || shared::update(&place.state, turn).is_none() {
             return;
         }
         if let Err(error) = self.call(source, remote.first_stage(), remote) {
@@ -228,7 +245,15 @@ impl Fetcher {
     }
 
     fn call(&mut self, source: usize, stage: Stage, remote: &RemoteJwks) -> Result<(), FetchError> {
-        let token = host::fetch(remote, remote.path_of(&stage)).map_err(|_| FetchError::NoCluster)?;
+        let get = Get {
+            cluster: remote.cluster(),
+            authority: remote.authority(),
+            path: remote.path_of(&stage),
+            accept: "application/json, application/jwk-set+json",
+            etag: None,
+            timeout: remote.timeout(),
+        };
+        let token = host::get(&get).map_err(|_| FetchError::NoCluster)?;
         self.calls.push(Call { token, source, stage });
         Ok(())
     }
@@ -236,7 +261,7 @@ impl Fetcher {
     /// Takes in what is there for all, where it is newer than what is here.
     fn synchronize(&mut self, source: usize, policy: &Policy, worker: &mut Worker) -> FetchState {
         let Some(place) = self.sources.get_mut(source) else { return FetchState::NEVER };
-        let (state, _) = shared_state(&place.state);
+        let (state, _): (FetchState, _) = shared::state(&place.state);
         let generation = state.generation();
         if generation == worker.generation(source) || place.unreadable == Some(generation) {
             return state;
@@ -256,7 +281,8 @@ impl Fetcher {
             return Vec::new();
         }
         let now = HostFacts.now();
-        let finished: Vec<u32> = self.sources.iter().map(|place| shared_state(&place.state).0.finished()).collect();
+        let finished: Vec<u32> =
+            self.sources.iter().map(|place| shared::state::<FetchState>(&place.state).0.finished()).collect();
         let is_over = |held: &Held| {
             now >= held.deadline
                 || match held.until {
@@ -275,37 +301,24 @@ impl Fetcher {
 
     /// Gives up what is under way, whose answers nobody will be there to read.
     pub(crate) fn abandon(&mut self, policy: &Policy) {
+        if let Some(feed) = &mut self.feed {
+            feed.abandon(policy);
+        }
         for Call { source, .. } in std::mem::take(&mut self.calls) {
             let (Some(remote), Some(place)) = (policy.remote_jwks().get(source), self.sources.get(source)) else {
                 continue;
             };
             let now = HostFacts.now();
-            update(&place.state, |state| Some(remote.abandoned(state, now)));
+            shared::update(&place.state, |state: &FetchState| Some(remote.abandoned(state, now)));
         }
     }
 
     fn set_period(&mut self, period: Duration) {
+        let wanted = [period, self.feed_period].into_iter().filter(|period| !period.is_zero()).min();
+        let period = wanted.unwrap_or(Duration::ZERO);
         if self.period != period {
             self.period = period;
             host::set_tick_period(period);
         }
     }
-}
-
-/// What all workers know of a set, and the version of that.
-fn shared_state(key: &str) -> (FetchState, Option<u32>) {
-    let (bytes, version) = host::shared(key);
-    (FetchState::decode(&bytes.unwrap_or_default()), version)
-}
-
-/// Changes a shared state; `None` where `change` no longer wants to, or others were faster too often.
-fn update(key: &str, change: impl Fn(&FetchState) -> Option<FetchState>) -> Option<FetchState> {
-    for _ in 0..MAX_RACES {
-        let (state, version) = shared_state(key);
-        let next = change(&state)?;
-        if host::replace_shared(key, &next.encode(), version) {
-            return Some(next);
-        }
-    }
-    None
 }

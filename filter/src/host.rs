@@ -1,17 +1,20 @@
 //! Every hostcall there is, but for the one of [`header_map`](crate::header_map). Bytes in, results out: the string calls of the SDK panic on values that are not UTF-8.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use portcullis_engine::token::{HostCrypto, SignatureCheck};
 use portcullis_engine::{
-    Facts, HeaderEdit, Headers, LocalReply, MAX_DOCUMENT_BYTES, RemoteJwks, Secret, SecretLookup, UnixTime, parse_peer,
+    Change, Counter, Facts, HeaderEdit, Headers, LocalReply, Lockout, Secret, SecretLookup, Standing, UnixTime,
+    parse_peer,
 };
 use prost::Message as _;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
 
 use crate::header_map::HeaderMap;
+use crate::lockout;
 
 /// The key under which Envoy keeps the audit record in filter state; access loggers read it as
 /// `%FILTER_STATE(wasm.portcullis.audit:PLAIN)%`.
@@ -37,6 +40,8 @@ impl Facts for HostFacts {
 pub(crate) struct RequestFacts {
     /// The head is all there is.
     pub(crate) is_whole: bool,
+    /// Where its attempt is counted, until it is known what becomes of it.
+    pub(crate) reserved: Cell<Option<Counter>>,
 }
 
 impl Facts for RequestFacts {
@@ -50,6 +55,21 @@ impl Facts for RequestFacts {
 
     fn has_body(&self) -> Option<bool> {
         Some(!self.is_whole)
+    }
+
+    fn standing(&self, lockout: &Lockout, counter: &Counter, reserve: bool) -> Standing {
+        if !reserve {
+            return lockout::standing(lockout, counter);
+        }
+        // One that waited for keys is decided twice, and is one attempt.
+        if self.reserved.get() == Some(*counter) {
+            return Standing::Open;
+        }
+        let standing = lockout::change(lockout, counter, Change::Reserve);
+        if standing == Standing::Open {
+            self.reserved.set(Some(*counter));
+        }
+        standing
     }
 }
 
@@ -197,6 +217,14 @@ pub(crate) fn define_counter(name: &str) -> Option<u32> {
     hostcalls::define_metric(MetricType::Counter, name).ok()
 }
 
+pub(crate) fn define_gauge(name: &str) -> Option<u32> {
+    hostcalls::define_metric(MetricType::Gauge, name).ok()
+}
+
+pub(crate) fn set_gauge(gauge: u32, value: u64) {
+    let _ = hostcalls::record_metric(gauge, value);
+}
+
 pub(crate) fn count(counter: u32) {
     // A counter that does not count is no reason to refuse a request.
     let _ = hostcalls::increment_metric(counter, 1);
@@ -236,30 +264,48 @@ pub(crate) fn replace_shared(key: &str, value: &[u8], version: Option<u32>) -> b
     hostcalls::set_shared_data(key, Some(value), Some(version.unwrap_or(u32::MAX))).is_ok()
 }
 
-/// Sends a GET to an issuer; the answer comes to the context that is active now.
-pub(crate) fn fetch(remote: &RemoteJwks, path: &str) -> Result<u32, Status> {
-    let headers = vec![
-        (":method", "GET"),
-        (":path", path),
-        (":authority", remote.authority()),
-        ("accept", "application/json, application/jwk-set+json"),
-        ("user-agent", concat!("portcullis/", env!("CARGO_PKG_VERSION"))),
-    ];
-    hostcalls::dispatch_http_call(remote.cluster(), headers, None, Vec::new(), remote.timeout())
+/// A GET.
+pub(crate) struct Get<'a> {
+    pub(crate) cluster: &'a str,
+    pub(crate) authority: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) accept: &'a str,
+    /// What is at hand, and need not be sent again.
+    pub(crate) etag: Option<&'a str>,
+    pub(crate) timeout: Duration,
 }
 
-/// The status of an answer to [`fetch`]; `None` where there was none.
+/// Sends a GET; the answer comes to the context that is active now.
+pub(crate) fn get(get: &Get<'_>) -> Result<u32, Status> {
+    let mut headers = vec![
+        (":method", "GET"),
+        (":path", get.path),
+        (":authority", get.authority),
+        ("accept", get.accept),
+        ("user-agent", concat!("portcullis/", env!("CARGO_PKG_VERSION"))),
+    ];
+    headers.extend(get.etag.map(|etag| ("if-none-match", etag)));
+    hostcalls::dispatch_http_call(get.cluster, headers, None, Vec::new(), get.timeout)
+}
+
+/// The status of an answer to [`get`]; `None` where there was none.
 pub(crate) fn fetched_status() -> Option<u16> {
     let value = hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, ":status").ok()??;
     std::str::from_utf8(&value).ok()?.parse().ok()
 }
 
-/// The body of an answer to [`fetch`], which is not read where it is longer than any that is wanted.
-pub(crate) fn fetched_body(size: usize) -> Vec<u8> {
+/// A header of an answer to [`get`].
+pub(crate) fn fetched_header(name: &str) -> Option<String> {
+    let value = hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok()??;
+    String::from_utf8(value).ok()
+}
+
+/// The body of an answer to [`get`], and no more of it than `limit`.
+pub(crate) fn fetched_body(size: usize, limit: usize) -> Vec<u8> {
     // The SDK panics where there is no body to read.
     if size == 0 {
         return Vec::new();
     }
-    let wanted = size.min(MAX_DOCUMENT_BYTES);
+    let wanted = size.min(limit);
     hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, wanted).ok().flatten().unwrap_or_default()
 }

@@ -1,10 +1,11 @@
 //! The HTTP context: each callback asks the engine and carries out what it says.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use portcullis_engine::{
-    AuditRecord, Decision, HeaderEdit, Headers, LocalReply, RequestAction, ResponsePlan, Verdict, failure_reply,
+    Attempt, AuditRecord, Change, Counter, Decision, HeaderEdit, Headers, LocalReply, Policy, RequestAction,
+    ResponsePlan, Verdict, failure_reply,
 };
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Status};
@@ -12,6 +13,7 @@ use proxy_wasm::types::{Action, Status};
 use crate::fetch::Wait;
 use crate::header_map::HeaderMap;
 use crate::host::{self, RequestFacts};
+use crate::lockout;
 use crate::plugin::Plugin;
 
 /// How often a request is decided again because there are newer keys.
@@ -40,6 +42,8 @@ pub(crate) struct Request {
     judging: Option<Verdict>,
     /// How much of the body has come.
     body_size: usize,
+    /// Where its attempt to sign in is counted, until the answer is known.
+    reserved: Option<Counter>,
 }
 
 /// What becomes of a request.
@@ -76,6 +80,7 @@ impl Http {
             is_whole: false,
             judging: None,
             body_size: 0,
+            reserved: None,
         };
         Self(Rc::new(RefCell::new(request)))
     }
@@ -112,8 +117,9 @@ impl Request {
         else {
             return self.reply(failure_reply(500));
         };
-        let facts = RequestFacts { is_whole: self.is_whole };
+        let facts = RequestFacts { is_whole: self.is_whole, reserved: Cell::new(self.reserved) };
         let mut verdict = plugin.policy.decide(&headers, &facts, &mut worker, &mut ());
+        self.reserved = facts.reserved.get();
         // Keys that others have fetched meanwhile may not have it either: then it waits for those that come next.
         for _ in 0..MAX_ASKED_AGAIN {
             let Some(source) = verdict.wants.filter(|_| patience == Patience::Some) else { break };
@@ -130,6 +136,9 @@ impl Request {
             }
         }
         self.undecided = None;
+        if verdict.attempt.is_some_and(|attempt| attempt.failed) {
+            self.count_failure(&plugin.policy, verdict.attempt);
+        }
         plugin.metrics.cache_asked(worker.cache().take_counts());
         if self.is_whole {
             verdict.judge_body(&[]);
@@ -192,14 +201,33 @@ impl Request {
         }
     }
 
+    /// Counts an attempt that failed here.
+    fn count_failure(&mut self, policy: &Policy, attempt: Option<Attempt>) {
+        let Some((lockout, attempt)) = policy.lockout().zip(attempt) else { return };
+        let change = if self.reserved.take().is_some() { Change::Confirm } else { Change::Fail };
+        lockout::change(lockout, &attempt.counter, change);
+    }
+
+    /// Settles an attempt whose answer is known: a 401 is a failure, and so is none at all, or a client could see to it
+    /// that nothing is counted.
+    fn settle(&mut self, failed: bool) {
+        let Some(counter) = self.reserved.take() else { return };
+        let Some(lockout) = self.plugin.as_ref().and_then(|plugin| plugin.policy.lockout()) else { return };
+        lockout::change(lockout, &counter, if failed { Change::Confirm } else { Change::GiveBack });
+    }
+
     fn edit_response(&mut self) -> Outcome {
-        let Some(plan) = self.response.as_ref().filter(|_| !self.replied) else { return Outcome::Continue };
+        if self.replied {
+            return Outcome::Continue;
+        }
         let map = host::response_headers();
         let headers = match map.as_ref().map_err(|status| *status).and_then(HeaderMap::headers) {
             Ok(headers) => headers,
             Err(status) => return self.fail("cannot read the response's headers", status),
         };
         self.status = status_of(&headers);
+        self.settle(self.status == Some(401));
+        let Some(plan) = &self.response else { return Outcome::Continue };
         if let Some(reply) = self.status.and_then(|status| plan.hide_upstream_error(status, &headers)) {
             return self.reply(reply);
         }
@@ -341,6 +369,8 @@ impl HttpContext for Http {
             plugin.metrics.decided(verdict.decision);
             request.record = verdict.audit;
         }
+        let replied = request.replied;
+        request.settle(!replied);
         let Some(record) = request.record.take() else { return };
         let sinks = plugin.policy.sinks();
         // One callback runs at a time, and this is held for the length of this one: it cannot be taken.

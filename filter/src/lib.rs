@@ -2,12 +2,15 @@
 
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
+mod feed;
 mod fetch;
 mod header_map;
 mod host;
 mod http;
+mod lockout;
 mod metrics;
 mod plugin;
+mod shared;
 
 use proxy_wasm::types::LogLevel;
 

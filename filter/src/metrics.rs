@@ -1,8 +1,9 @@
 //! Counters, in Envoy's `/stats` under `wasmcustom.portcullis…`.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
-use portcullis_engine::{AllowReason, Decision, DenyReason};
+use portcullis_engine::{AllowReason, Decision, DenyReason, Policy};
 
 use crate::host;
 
@@ -17,13 +18,25 @@ pub(crate) struct Metrics {
     token_cache_miss: Option<u32>,
     jwks_fetch_success: Option<u32>,
     jwks_fetch_failed: Option<u32>,
+    /// Where there is an identity feed.
+    feed: Option<FeedMetrics>,
     /// By decision and reason: nothing until it is needed, then what the host gave.
     requests: RefCell<Vec<Option<Option<u32>>>>,
 }
 
+/// What is told of an identity feed.
+struct FeedMetrics {
+    fetch_success: Option<u32>,
+    fetch_failed: Option<u32>,
+    rejected: Option<u32>,
+    applied: Option<u32>,
+    version: Option<u32>,
+    age_seconds: Option<u32>,
+}
+
 impl Metrics {
-    pub(crate) fn new(stat_prefix: Option<&str>) -> Self {
-        let prefix = stat_prefix.map_or_else(|| "portcullis".into(), |prefix| format!("portcullis_{prefix}"));
+    pub(crate) fn new(policy: &Policy) -> Self {
+        let prefix = policy.stat_prefix().map_or_else(|| "portcullis".into(), |prefix| format!("portcullis_{prefix}"));
         let define = |name| host::define_counter(&format!("{prefix}_{name}"));
         Self {
             allowed: define("allowed"),
@@ -34,6 +47,14 @@ impl Metrics {
             token_cache_miss: define("token_cache_miss"),
             jwks_fetch_success: define("jwks_fetch_success"),
             jwks_fetch_failed: define("jwks_fetch_failed"),
+            feed: policy.identity_feed().map(|_| FeedMetrics {
+                fetch_success: define("feed_fetch_success"),
+                fetch_failed: define("feed_fetch_failed"),
+                rejected: define("feed_rejected"),
+                applied: define("feed_applied"),
+                version: host::define_gauge(&format!("{prefix}_feed_version")),
+                age_seconds: host::define_gauge(&format!("{prefix}_feed_age_seconds")),
+            }),
             requests: RefCell::new(vec![None; AllowReason::ALL.len() + 2 * DenyReason::ALL.len()]),
             prefix,
         }
@@ -67,6 +88,29 @@ impl Metrics {
     pub(crate) fn fetched(&self, well: bool) {
         let counter = if well { self.jwks_fetch_success } else { self.jwks_fetch_failed };
         counter.into_iter().for_each(host::count);
+    }
+
+    /// Counts a fetch of the identity feed.
+    pub(crate) fn feed_fetched(&self, well: bool) {
+        let counter = |feed: &FeedMetrics| if well { feed.fetch_success } else { feed.fetch_failed };
+        self.feed.iter().filter_map(counter).for_each(host::count);
+    }
+
+    /// Counts an identity feed that was refused.
+    pub(crate) fn feed_rejected(&self) {
+        self.feed.iter().filter_map(|feed| feed.rejected).for_each(host::count);
+    }
+
+    /// Counts an identity feed that came into force.
+    pub(crate) fn feed_applied(&self) {
+        self.feed.iter().filter_map(|feed| feed.applied).for_each(host::count);
+    }
+
+    /// Shows the version in force, and for how long nobody has said that it is the newest. No age without a version.
+    pub(crate) fn feed_is(&self, version: u64, age: Duration) {
+        let Some(feed) = self.feed.as_ref().filter(|_| version > 0) else { return };
+        let gauges = [(feed.version, version), (feed.age_seconds, age.as_secs())];
+        gauges.into_iter().for_each(|(gauge, value)| gauge.into_iter().for_each(|gauge| host::set_gauge(gauge, value)));
     }
 
     /// Counts what the token cache was asked since the last time.

@@ -11,6 +11,7 @@ use proxy_wasm::types::ContextType;
 use crate::fetch::Fetcher;
 use crate::host::{self, HostFacts};
 use crate::http::{self, Http, Request};
+use crate::lockout;
 use crate::metrics::{self, Metrics};
 
 /// A policy in force, and what counts its decisions.
@@ -35,9 +36,12 @@ impl Plugin {
         if let Some(seed) = seed {
             worker.seed(u64::from_le_bytes(seed));
         }
+        if policy.lockout().is_some() {
+            worker.set_lockout_key(lockout::key());
+        }
         let mut fetcher = Fetcher::new(context, &policy, journal.attention());
         fetcher.start(&policy, &mut worker);
-        let metrics = Metrics::new(policy.stat_prefix());
+        let metrics = Metrics::new(&policy);
         let (worker, fetcher, journal) = (RefCell::new(worker), RefCell::new(fetcher), RefCell::new(journal));
         Some(Self { policy, metrics, worker, fetcher, journal })
     }

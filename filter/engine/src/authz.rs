@@ -73,16 +73,18 @@ pub(crate) enum Operand {
     Query(String),
 }
 
-/// A caller whose token was verified.
+/// A caller whose token or API key was verified.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal<'p> {
-    pub(crate) provider: &'p Provider,
+    /// Who issued the token; `None` for an API key.
+    pub(crate) provider: Option<&'p Provider>,
     pub(crate) session: Rc<Session>,
 }
 
 impl Principal<'_> {
     fn suffices(&self, step_up: &StepUp, now: UnixTime) -> bool {
-        step_up.is_met(self.session.claims(), now, self.provider.verifier.rules.clock_skew)
+        let clock_skew = self.provider.map_or(0.0, |provider| provider.verifier.rules.clock_skew);
+        step_up.is_met(self.session.claims(), now, clock_skew)
     }
 }
 

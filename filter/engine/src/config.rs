@@ -4,7 +4,9 @@ mod advice;
 mod audit;
 mod decode;
 mod error;
+mod feed;
 mod input;
+mod lockout;
 mod node;
 mod provider;
 mod response;
@@ -27,6 +29,7 @@ use crate::cors::CorsPolicy;
 use crate::hash::{FixedMap, FixedSet};
 use crate::headers::SecurityHeaders;
 use crate::input::ParameterPlace;
+use crate::lockout::Lockout;
 use crate::pipeline::short_digest;
 use crate::policy::Policy;
 use crate::response::ResponseRules;
@@ -93,8 +96,15 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         list(node, path, findings, read)
     });
     let roles = fields.read("roles", findings, route::roles);
+    let has_feed = fields.take("identity_feed").is_some();
+    let identity_feed = fields.read("identity_feed", findings, feed::identity_feed);
+    let api_keys = fields.read("api_keys", findings, feed::api_keys);
+    let mut providers = providers.unwrap_or_default();
+    let api_keys = feed::connect((has_feed, identity_feed.as_ref()), api_keys, &mut providers, findings);
+    let mut stripped = identity_headers(providers.iter().map(|(raw, _)| &raw.provider));
+    stripped.extend(api_keys.iter().map(|keys| keys.header.replace('_', "-")));
     let sound = findings.errors.len() == found_before;
-    let stripped = identity_headers(providers.iter().flatten().map(|(raw, _)| &raw.provider));
+    let lockout = fields.read("lockout", findings, lockout::lockout);
     let named = fields.read("schemas", findings, input::named_schemas).unwrap_or_default();
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
     let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), &stripped, &named, findings));
@@ -113,7 +123,6 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let cache_limits = fields.read("cache", findings, cache).unwrap_or_default();
     fields.finish(findings);
 
-    let providers = providers.unwrap_or_default();
     check_provider_names(providers.iter().map(|(raw, at)| (raw.provider.name.as_str(), *at)), findings);
     let mut advice = Findings::default();
     advice::advise(&providers, routes.as_deref().unwrap_or_default(), cors.as_ref(), line_of_cors, &mut advice);
@@ -129,8 +138,11 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let roles = roles.unwrap_or_default();
     let routes = routes?;
     check_routes(&routes, findings);
+    if let Some(raw) = &lockout {
+        lockout::check_login_routes(raw, &routes, findings);
+    }
     if sound {
-        check_access(&routes, &providers, &roles, findings);
+        check_access(&routes, &providers, api_keys.is_some(), &roles, findings);
     }
     let (mut audit, masked_params) = audit.unwrap_or_default();
     audit::check_params(&masked_params, &routes, findings);
@@ -139,7 +151,13 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let known_roles = known_roles(&roles, &routes);
     audit.masks.roles = known_roles.iter().filter_map(|role| masked_role(role)).collect();
     let places: Vec<(usize, Option<u32>)> = routes.iter().map(|raw| (raw.index, raw.line)).collect();
-    let routes: Vec<Route> = routes.into_iter().map(|raw| compile_route(raw, &defaults, &response)).collect();
+    let (lockout, login) = lockout.map_or((None, Vec::new()), |raw| {
+        let name = format!("{}\n{:?}", stat_prefix.as_deref().unwrap_or_default(), raw.lockout);
+        (Some(Lockout { name, ..raw.lockout }), raw.login_routes)
+    });
+    let is_login = |raw: &RawRoute| login.iter().any(|(name, _)| *name == raw.name);
+    let compile = |raw: RawRoute| Route { login: is_login(&raw), ..compile_route(raw, &defaults, &response) };
+    let routes: Vec<Route> = routes.into_iter().map(compile).collect();
     let judged_headers = judged_headers(&sources, &routes);
     let routes = RouteTable::new(routes);
     warn_of_open_roots(&routes, &places, findings);
@@ -151,6 +169,9 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         providers,
         remote_jwks,
         portable_crypto,
+        identity_feed: identity_feed.map(|raw| raw.feed),
+        api_keys,
+        lockout,
         known_roles,
         roles,
         routes,
@@ -208,6 +229,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
         step_up,
         input: input.map(Rc::new),
         dry_run,
+        login: false,
         response,
     }
 }
@@ -289,15 +311,21 @@ fn check_routes(routes: &[RawRoute], findings: &mut Findings) {
 }
 
 /// Whether anybody can have what the routes ask for.
-fn check_access(routes: &[RawRoute], providers: &[Provider], roles: &RoleTable, findings: &mut Findings) {
+fn check_access(
+    routes: &[RawRoute],
+    providers: &[Provider],
+    api_keys: bool,
+    roles: &RoleTable,
+    findings: &mut Findings,
+) {
     let root = Path::Root.field("routes");
-    let has_roles = providers.iter().any(|provider| provider.roles_from.is_some());
+    let has_roles = api_keys || providers.iter().any(|provider| provider.roles_from.is_some());
     for route in routes {
         let path = root.index(route.index);
         let access = path.field("access");
         match &route.requirement {
             Requirement::Public => {}
-            _ if providers.is_empty() => {
+            _ if providers.is_empty() && !api_keys => {
                 findings.error(
                     &access,
                     route.line,

@@ -58,6 +58,8 @@ reasons! {
         HeaderDuplicate = "header_duplicate",
         /// A token in more than one place.
         TokenMultiple = "token_multiple",
+        /// A token and an API key.
+        CredentialsMultiple = "credentials_multiple",
         /// No token where one is needed.
         CredentialsMissing = "credentials_missing",
         /// Not three parts of strict base64url holding JSON objects without repeated members.
@@ -86,6 +88,20 @@ reasons! {
         TokenAudience = "token_audience",
         /// A registered claim of the wrong type or with control characters.
         TokenClaims = "token_claims",
+        /// Revoked by its `jti`, or made before its subject's tokens were voided.
+        TokenRevoked = "token_revoked",
+        /// The account of the token or of the key's owner is switched off.
+        SubjectDisabled = "subject_disabled",
+        /// No such API key, or not its secret.
+        ApiKeyUnknown = "api_key_unknown",
+        /// The API key's time is over.
+        ApiKeyExpired = "api_key_expired",
+        /// The API key may not be used from this address.
+        ApiKeyAddress = "api_key_address",
+        /// There is no identity feed yet, or none that is new enough to be believed.
+        FeedUnavailable = "feed_unavailable",
+        /// Too many failed authentications; nothing was looked at.
+        LockedOut = "locked_out",
         /// No route matches.
         RouteNotFound = "route_not_found",
         /// The token names no role that the policy knows.
@@ -191,6 +207,7 @@ impl DenyReason {
             | Self::PathAmbiguous
             | Self::HeaderDuplicate
             | Self::TokenMultiple
+            | Self::CredentialsMultiple
             | Self::MediaTypeUnsupported
             | Self::BodyTooLarge
             | Self::InputInvalid
@@ -209,6 +226,12 @@ impl DenyReason {
             | Self::TokenIssuer
             | Self::TokenAudience
             | Self::TokenClaims
+            | Self::TokenRevoked
+            | Self::SubjectDisabled
+            | Self::ApiKeyUnknown
+            | Self::ApiKeyExpired
+            | Self::FeedUnavailable
+            | Self::LockedOut
             | Self::StepUpRequired => Event::Authentication,
             Self::RouteNotFound
             | Self::RoleMissing
@@ -216,8 +239,26 @@ impl DenyReason {
             | Self::OwnerDenied
             | Self::ConditionDenied
             | Self::IpDenied
+            | Self::ApiKeyAddress
             | Self::InternalError => Event::Authorization,
             Self::CorsOrigin | Self::CorsMethod | Self::CorsHeaders => Event::Cors,
         }
+    }
+
+    /// Whether what was presented may have been a guess: no key that counts had signed it. Tokens that expired or were
+    /// revoked once were good, and those who hold them are no guessers.
+    pub(crate) const fn is_guess(self) -> bool {
+        matches!(
+            self,
+            Self::TokenMalformed
+                | Self::TokenTooLarge
+                | Self::TokenAlgorithm
+                | Self::TokenUnknownKey
+                | Self::TokenSignature
+                | Self::TokenIssuer
+                | Self::TokenAudience
+                | Self::TokenClaims
+                | Self::ApiKeyUnknown
+        )
     }
 }

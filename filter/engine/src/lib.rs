@@ -3,6 +3,7 @@
 //! No host, no clock, no randomness, no files, no globals: what a decision needs beyond the request's headers comes in
 //! through [`Facts`]. A policy is compiled by [`Policy::compile`], a request decided by [`Policy::decide`].
 
+mod api_key;
 #[cfg(feature = "assumed-identity")]
 mod assumed;
 pub mod audit;
@@ -11,12 +12,14 @@ mod cache;
 pub mod config;
 mod cors;
 mod decision;
+pub mod feed;
 mod hash;
 mod header_map;
 mod headers;
 mod input;
 mod ip;
 mod json;
+mod lockout;
 mod path;
 mod pipeline;
 mod policy;
@@ -46,6 +49,7 @@ pub use decision::{AllowReason, Decision, DenyReason};
 pub use header_map::parse_header_map;
 pub use headers::HeaderEdit;
 pub use ip::parse_peer;
+pub use lockout::{Attempt, Change, Counter, LOCKOUT_SLOTS, Lockout, Standing};
 pub use pipeline::{BodyGate, ButFor, Facts, NearMiss, Objection, RequestAction, Step, Trace, Verdict};
 pub use policy::Policy;
 pub use remote::{Answer, FetchError, FetchState, MAX_DOCUMENT_BYTES, RemoteJwks, Stage};

@@ -14,6 +14,7 @@ use crate::authz::{Authentication, Permit, Principal, Requirement};
 use crate::decision::{AllowReason, Decision, DenyReason, Event};
 use crate::headers::HeaderEdit;
 use crate::input::Violation;
+use crate::lockout::{Attempt, Counter, Lockout, Standing};
 use crate::policy::Policy;
 use crate::reply::{Denial, LocalReply};
 use crate::request::{Envelope, Headers, RequestHead};
@@ -29,6 +30,7 @@ use crate::upstream;
 use crate::worker::Worker;
 
 mod body;
+mod credentials;
 mod explain;
 
 pub use body::BodyGate;
@@ -43,6 +45,12 @@ pub trait Facts: HostCrypto {
     /// Whether a body follows the head; `None` where that is not known.
     fn has_body(&self) -> Option<bool> {
         None
+    }
+    /// Whether the caller of a counter may try; where it may and `reserve` is set, the attempt is counted from now on. A
+    /// host without counters locks nobody out.
+    fn standing(&self, lockout: &Lockout, counter: &Counter, reserve: bool) -> Standing {
+        let _ = (lockout, counter, reserve);
+        Standing::Open
     }
 }
 
@@ -107,6 +115,8 @@ pub struct Verdict {
     /// The fetched key set in which a key for the token may yet be found: after the next fetch, the decision may be
     /// another.
     pub wants: Option<usize>,
+    /// What is to be counted for the lockout; `None` where there is none, or nothing to count.
+    pub attempt: Option<Attempt>,
     /// The body has to be seen before the request may go on; see [`Verdict::judge_body`].
     pub body: Option<BodyGate>,
 }
@@ -124,6 +134,10 @@ pub enum RequestAction {
 struct Passage<'a> {
     matched: Option<RouteMatch<'a>>,
     token: Option<Extracted<'a>>,
+    /// The API key, as it stands in its header.
+    api_key: Option<&'a [u8]>,
+    attempt: Option<Attempt>,
+    locked_for: Option<u32>,
     authentication: Authentication<'a>,
     /// The provider that verified the token, or refused it.
     provider: Option<&'a Provider>,
@@ -193,6 +207,9 @@ impl Policy {
         let mut passage = Passage {
             matched: None,
             token: None,
+            api_key: None,
+            attempt: None,
+            locked_for: None,
             authentication: Authentication::Anonymous,
             provider: None,
             wants: None,
@@ -252,7 +269,7 @@ impl Policy {
             trace.step(Step::Route, false, || explain::misreading(misreading));
             return Err(DenyReason::PathAmbiguous.into());
         }
-        passage.token = self.sources.extract(head).inspect_err(|reason| {
+        (passage.token, passage.api_key) = self.credentials(head).inspect_err(|reason| {
             trace.step(Step::Authentication, false, || reason.to_string());
         })?;
 
@@ -264,6 +281,10 @@ impl Policy {
             }
         }
 
+        self.admit(passage, asked, worker).inspect_err(|reason| {
+            trace.step(Step::Authentication, false, || reason.to_string());
+        })?;
+        let matched = passage.matched.as_ref();
         let public = matched.is_some_and(|matched| matched.route.requirement == Requirement::Public);
         if !public {
             self.authenticate(passage, asked, worker, trace)?;
@@ -315,6 +336,9 @@ impl Policy {
         worker: &mut Worker,
         trace: &mut impl Trace,
     ) -> Result<(), DenyReason> {
+        if let Some(key) = passage.api_key {
+            return self.authenticate_key(key, passage, asked, worker, trace);
+        }
         let Some(token) = &passage.token else {
             trace.step(Step::Authentication, false, || "no token in any place that a provider names".into());
             return Ok(());
@@ -330,10 +354,16 @@ impl Policy {
         let name = passage.provider.map_or("-", |provider| provider.name.as_str());
         match (verified, passage.provider) {
             (Ok(session), Some(provider)) => {
+                let obeyed = self.obey_feed(session, provider, token, worker, asked.now);
+                let session = obeyed.inspect_err(|reason| {
+                    trace.step(Step::Authentication, false, || {
+                        format!("{}, provider `{name}`: {reason}", token.source.place)
+                    });
+                })?;
                 trace.step(Step::Authentication, true, || {
                     format!("{}, provider `{name}`, roles: [{}]", token.source.place, session.roles.join(", "))
                 });
-                passage.authentication = Authentication::Authenticated(Principal { provider, session });
+                passage.authentication = Authentication::Authenticated(Principal { provider: Some(provider), session });
                 Ok(())
             }
             (Ok(_), None) => Err(DenyReason::InternalError),
@@ -353,7 +383,7 @@ impl Policy {
         asked: &Asked<'_, impl Facts>,
         worker: &mut Worker,
     ) -> Result<Rc<Session>, Refusal> {
-        let Worker { cache, remote, proven, sampler: _ } = worker;
+        let Worker { cache, remote, proven, .. } = worker;
         let now = asked.now;
         let unknown = Refusal { provider: None, error: TokenError::UnknownKey, wants: None };
         if let Some(session) = cache.get(token.source_index, &token.token) {
@@ -401,7 +431,13 @@ impl Policy {
             Err(Stop::Deny(reason)) if dry_run => (Decision::DryRunDeny(*reason), go_on(None)),
             Err(Stop::Deny(reason)) => {
                 let step_up = route.and_then(|route| route.step_up.as_ref());
-                let denial = Denial { reason: *reason, authenticated, step_up, violations: &passage.violations };
+                let denial = Denial {
+                    reason: *reason,
+                    authenticated,
+                    step_up,
+                    violations: &passage.violations,
+                    locked_for: passage.locked_for,
+                };
                 let reply = match reason.event() {
                     Event::Cors => response.refuse_preflight(denial),
                     _ => response.refuse(denial),
@@ -444,7 +480,10 @@ impl Policy {
             })
         });
         let (route, role) = (route.map(|route| Rc::clone(&route.name)), role.map(Rc::clone));
-        Verdict { decision, action, response, audit, route, role, wants: passage.wants, body }
+        let failed = matches!(outcome, Err(Stop::Deny(reason)) if reason.is_guess());
+        let attempt = passage.attempt.map(|attempt| Attempt { failed, ..attempt });
+        let attempt = attempt.filter(|attempt| attempt.failed || attempt.reserved);
+        Verdict { decision, action, response, audit, route, role, wants: passage.wants, attempt, body }
     }
 
     fn upstream_edits(
@@ -461,7 +500,7 @@ impl Policy {
         let mut edits = upstream::strip_forged(envelope.headers, &self.identity_headers);
         if let Some(head) = head {
             let stays = |source: &TokenSource| match principal {
-                Some(principal) => !principal.provider.forward,
+                Some(principal) => !principal.provider.is_some_and(|provider| provider.forward),
                 None => !source.providers.iter().all(|index| self.providers.get(*index).is_some_and(|p| p.forward)),
             };
             // A dry run lets through what was refused before its token was found.

@@ -16,6 +16,9 @@ pub struct Policy {
     pub(crate) providers: Vec<Provider>,
     pub(crate) remote_jwks: Vec<RemoteJwks>,
     pub(crate) portable_crypto: bool,
+    pub(crate) identity_feed: Option<crate::feed::IdentityFeed>,
+    pub(crate) api_keys: Option<crate::api_key::ApiKeys>,
+    pub(crate) lockout: Option<crate::lockout::Lockout>,
     pub(crate) sources: Sources,
     pub(crate) roles: RoleTable,
     /// Every role named anywhere in the policy: the only ones a record repeats.
@@ -69,6 +72,24 @@ impl Policy {
     #[must_use]
     pub fn remote_jwks(&self) -> &[RemoteJwks] {
         &self.remote_jwks
+    }
+
+    /// The identity feed to fetch.
+    #[must_use]
+    pub const fn identity_feed(&self) -> Option<&crate::feed::IdentityFeed> {
+        self.identity_feed.as_ref()
+    }
+
+    /// The header that API keys come in.
+    #[must_use]
+    pub fn api_key_header(&self) -> Option<&str> {
+        self.api_keys.as_ref().map(|keys| &*keys.header)
+    }
+
+    /// When callers are locked out.
+    #[must_use]
+    pub const fn lockout(&self) -> Option<&crate::lockout::Lockout> {
+        self.lockout.as_ref()
     }
 
     /// The providers whose keys are fetched, by name, and which of the key sets is theirs.

@@ -252,7 +252,7 @@ impl fmt::Display for RemoteJwks {
 }
 
 /// Whether a moment is yet to come. One further away than it can be was set by a clock that has been set back since.
-fn is_ahead(moment: UnixTime, furthest: Duration, now: UnixTime) -> bool {
+pub(crate) fn is_ahead(moment: UnixTime, furthest: Duration, now: UnixTime) -> bool {
     now < moment && moment.since(now) <= furthest
 }
 
@@ -353,7 +353,8 @@ impl FetchState {
     }
 }
 
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+/// The next bytes of a kept state.
+pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (head, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*head)

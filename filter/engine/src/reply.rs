@@ -25,6 +25,8 @@ pub(crate) struct Denial<'r> {
     pub(crate) step_up: Option<&'r StepUp>,
     /// What the client must change.
     pub(crate) violations: &'r [Violation],
+    /// For how many seconds the caller is locked out.
+    pub(crate) locked_for: Option<u32>,
 }
 
 impl Denial<'_> {
@@ -36,6 +38,7 @@ impl Denial<'_> {
             | DenyReason::PathAmbiguous
             | DenyReason::HeaderDuplicate
             | DenyReason::TokenMultiple
+            | DenyReason::CredentialsMultiple
             | DenyReason::BodyIncomplete => 400,
             DenyReason::CredentialsMissing
             | DenyReason::TokenMalformed
@@ -50,6 +53,10 @@ impl Denial<'_> {
             | DenyReason::TokenIssuer
             | DenyReason::TokenAudience
             | DenyReason::TokenClaims
+            | DenyReason::TokenRevoked
+            | DenyReason::SubjectDisabled
+            | DenyReason::ApiKeyUnknown
+            | DenyReason::ApiKeyExpired
             | DenyReason::StepUpRequired => 401,
             DenyReason::RouteNotFound if self.authenticated => 403,
             DenyReason::RouteNotFound => 401,
@@ -58,6 +65,7 @@ impl Denial<'_> {
             | DenyReason::OwnerDenied
             | DenyReason::ConditionDenied
             | DenyReason::IpDenied
+            | DenyReason::ApiKeyAddress
             | DenyReason::CorsOrigin
             | DenyReason::CorsMethod
             | DenyReason::CorsHeaders => 403,
@@ -65,7 +73,8 @@ impl Denial<'_> {
             DenyReason::MediaTypeUnsupported => 415,
             DenyReason::InputInvalid => 422,
             DenyReason::InternalError => 500,
-            DenyReason::KeysUnavailable => 503,
+            DenyReason::LockedOut => 429,
+            DenyReason::KeysUnavailable | DenyReason::FeedUnavailable => 503,
         }
     }
 
@@ -90,10 +99,12 @@ impl Denial<'_> {
 }
 
 impl Denial<'_> {
-    /// `Retry-After` in seconds (RFC 9110 section 10.2.3): keys come within moments, or when somebody mends something.
-    pub(crate) const fn retry_after(self) -> Option<&'static str> {
+    /// `Retry-After` in seconds (RFC 9110 section 10.2.3): keys and feeds come within moments, or when somebody mends
+    /// something.
+    pub(crate) fn retry_after(self) -> Option<Text> {
         match self.reason {
-            DenyReason::KeysUnavailable => Some("2"),
+            DenyReason::KeysUnavailable | DenyReason::FeedUnavailable => Some("2".into()),
+            DenyReason::LockedOut => Some(self.locked_for.unwrap_or(1).to_string().into()),
             _ => None,
         }
     }

@@ -119,7 +119,7 @@ impl ResponsePlan {
             reply.headers.push(("www-authenticate".into(), challenge));
         }
         if let Some(seconds) = denial.retry_after() {
-            reply.headers.push(("retry-after".into(), seconds.into()));
+            reply.headers.push(("retry-after".into(), seconds));
         }
         reply
     }

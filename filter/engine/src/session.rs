@@ -1,21 +1,23 @@
 //! A verified token, and everything that decisions need of it, worked out once.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::api_key::ApiKeys;
 use crate::audit::{Masked, Masks, escape, scrub};
 use crate::authz::scalar_text;
 use crate::pipeline::short_digest;
-use crate::text::Header;
+use crate::text::{Header, Text};
 use crate::time::UnixTime;
-use crate::token::{Provider, TokenError, TokenTimes, VerifiedToken, Window};
+use crate::token::{ClaimPath, Provider, RolesFrom, TokenError, TokenTimes, VerifiedToken, Window};
 
 /// Roles of a token beyond this many are not looked at.
 const MAX_ROLES: usize = 64;
 
-/// What is known of a caller once its token was verified. Only [`Session::new`] makes one, and only of such a token;
-/// the command line's tests of policies assume some too.
+/// What is known of a caller once its token or API key was verified. Only [`Session::new`] and [`Session::of_key`] make
+/// one, and only of such; the command line's tests of policies assume some too.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) provider: usize,
@@ -26,7 +28,13 @@ pub(crate) struct Session {
     claims: Map<String, Value>,
     times: TokenTimes,
     window: Window,
+    /// Under which of the worker's feeds the token was last found good; 0 is none yet.
+    pub(crate) obeyed: Cell<u64>,
 }
+
+/// Stands for every feed: assumed callers are in none.
+#[cfg(feature = "assumed-identity")]
+pub(crate) const EXEMPT: u64 = u64::MAX;
 
 /// What records may say of a caller.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +44,7 @@ pub(crate) struct RecordedIdentity {
     pub(crate) masked: Masked,
     /// The first role that the policy knows.
     pub(crate) role: Option<Rc<str>>,
-    /// The id of the key that verified the token: one of the policy's own. Escaped for JSON.
+    /// The id of the key that verified the token: one of the policy's own; or of the API key. Escaped for JSON.
     pub(crate) kid: Option<String>,
     /// A short digest of `jti`.
     pub(crate) token_id: Option<String>,
@@ -63,7 +71,47 @@ impl Session {
         known_roles: &[String],
         masks: &Masks,
     ) -> Self {
-        Self::of_parts(index, provider, (claims, times, None, Window::ALWAYS), known_roles, masks)
+        let session = Self::of_parts(index, provider, (claims, times, None, Window::ALWAYS), known_roles, masks);
+        session.obeyed.set(EXEMPT);
+        session
+    }
+
+    /// The session of an API key that was proved: its owner, as a token would name it, and its own roles.
+    pub(crate) fn of_key<'r>(
+        keys: &ApiKeys,
+        id: &str,
+        owner: &str,
+        roles: impl Iterator<Item = &'r str>,
+        known_roles: &[String],
+        masks: &Masks,
+    ) -> Self {
+        let roles: Vec<Rc<str>> = roles.take(MAX_ROLES).map(Rc::from).collect();
+        let mut claims = Map::new();
+        claims.insert("sub".into(), owner.into());
+        for claim in &keys.role_claims {
+            set_roles(&mut claims, claim, &roles);
+        }
+        let headers = headers_of(&keys.claim_to_headers, &claims);
+        let record = RecordedIdentity::new(&claims, &roles, Some(id), known_roles, masks);
+        let (times, window) = (TokenTimes::default(), Window::ALWAYS);
+        Self { provider: usize::MAX, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
+    }
+
+    /// The same session with the roles that the feed gives its subject. They stand in the claim `role`, too, in the place
+    /// of any that the token has.
+    pub(crate) fn with_roles<'r>(
+        &self,
+        roles: impl Iterator<Item = &'r str>,
+        provider: &Provider,
+        known_roles: &[String],
+    ) -> Self {
+        let roles: Vec<Rc<str>> = roles.take(MAX_ROLES).map(Rc::from).collect();
+        let mut claims = self.claims.clone();
+        set_roles(&mut claims, "role", &roles);
+        let headers = headers_of(&provider.claim_to_headers, &claims);
+        let record = RecordedIdentity { role: known(&roles, known_roles), ..self.record.clone() };
+        let (provider, times, window) = (self.provider, self.times, self.window);
+        Self { provider, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
     }
 
     fn of_parts(
@@ -73,32 +121,25 @@ impl Session {
         known_roles: &[String],
         masks: &Masks,
     ) -> Self {
-        let roles: Vec<Rc<str>> = match provider.roles_from.as_ref().and_then(|path| path.lookup(&claims)) {
+        let held = match &provider.roles_from {
+            Some(RolesFrom::Claim(path)) => path.lookup(&claims),
+            // None before the feed was asked; those of an assumed caller are assumed, too.
+            Some(RolesFrom::Feed) => claims.get("role").filter(|_| cfg!(feature = "assumed-identity")),
+            None => None,
+        };
+        let roles: Vec<Rc<str>> = match held {
             Some(Value::String(role)) => vec![role.as_str().into()],
             Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(Rc::from).collect(),
             _ => Vec::new(),
         };
-        let headers = provider
-            .claim_to_headers
-            .iter()
-            .filter_map(|(path, header)| Some((header.clone(), path.lookup(&claims).and_then(header_value)?.into())))
-            .collect();
-        let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
-        let mut masked = Masked::default();
-        let mut note = |field: Masked, (value, hidden): (String, bool)| {
-            masked.note(field, hidden);
-            escape(&value)
-        };
-        let user_id = text("sub").map(|subject| note(Masked::USER_ID, masks.user_id(subject)));
-        let kid = kid.as_deref().map(|kid| note(Masked::KID, scrub(kid)));
-        let record = RecordedIdentity {
-            user_id,
-            masked,
-            role: roles.iter().find(|role| known_roles.iter().any(|known| **known == ***role)).cloned(),
-            kid,
-            token_id: text("jti").map(short_digest),
-        };
-        Self { provider: index, roles, headers, record, claims, times, window }
+        let headers = headers_of(&provider.claim_to_headers, &claims);
+        let record = RecordedIdentity::new(&claims, &roles, kid.as_deref(), known_roles, masks);
+        Self { provider: index, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
+    }
+
+    /// When the token was made, in seconds.
+    pub(crate) const fn issued_at(&self) -> Option<f64> {
+        self.times.iat
     }
 
     pub(crate) const fn claims(&self) -> &Map<String, Value> {
@@ -112,6 +153,50 @@ impl Session {
         }
         provider.verifier.rules.check_times(&self.times, now)
     }
+}
+
+impl RecordedIdentity {
+    fn new(
+        claims: &Map<String, Value>,
+        roles: &[Rc<str>],
+        kid: Option<&str>,
+        known_roles: &[String],
+        masks: &Masks,
+    ) -> Self {
+        let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
+        let mut masked = Masked::default();
+        let mut note = |field: Masked, (value, hidden): (String, bool)| {
+            masked.note(field, hidden);
+            escape(&value)
+        };
+        let user_id = text("sub").map(|subject| note(Masked::USER_ID, masks.user_id(subject)));
+        let kid = kid.map(|kid| note(Masked::KID, scrub(kid)));
+        Self { user_id, masked, role: known(roles, known_roles), kid, token_id: text("jti").map(short_digest) }
+    }
+}
+
+/// The first of some roles that the policy knows.
+fn known(roles: &[Rc<str>], known_roles: &[String]) -> Option<Rc<str>> {
+    roles.iter().find(|role| known_roles.iter().any(|known| **known == ***role)).cloned()
+}
+
+/// Roles as a token would have them: one as text, several as a list, none not at all.
+fn set_roles(claims: &mut Map<String, Value>, claim: &str, roles: &[Rc<str>]) {
+    let value = match roles {
+        [] => {
+            claims.remove(claim);
+            return;
+        }
+        [role] => Value::from(&**role),
+        roles => roles.iter().map(|role| Value::from(&**role)).collect(),
+    };
+    claims.insert(claim.to_owned(), value);
+}
+
+fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Map<String, Value>) -> Vec<Header> {
+    let header =
+        |(path, header): &(ClaimPath, Text)| Some((header.clone(), path.lookup(claims).and_then(header_value)?.into()));
+    claim_to_headers.iter().filter_map(header).collect()
 }
 
 /// A claim as the value of a header: scalars as they are, arrays joined with commas. Nothing where it would not be
@@ -143,6 +228,7 @@ pub(crate) mod testing {
             claims: Map::new(),
             times: TokenTimes::default(),
             window: Window::ALWAYS,
+            obeyed: Cell::new(0),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::headers::Preset;
 use crate::policy::Policy;
 use crate::request::{Action, Method};
 use crate::route::{HostPattern, PathPattern, Route, Segment};
-use crate::token::Provider;
+use crate::token::{Provider, RolesFrom};
 
 #[cfg(test)]
 mod tests;
@@ -194,10 +194,13 @@ impl<'p> ProviderView<'p> {
         self.0.verifier.rules.clock_skew
     }
 
-    /// The claim that roles are in.
+    /// The claim that roles are in; `(identity feed)`, which is no claim, where they are there.
     #[must_use]
     pub fn roles_from(&self) -> Option<String> {
-        self.0.roles_from.as_ref().map(|claim| claim.0.join("."))
+        self.0.roles_from.as_ref().map(|from| match from {
+            RolesFrom::Claim(claim) => claim.0.join("."),
+            RolesFrom::Feed => "(identity feed)".to_owned(),
+        })
     }
 }
 

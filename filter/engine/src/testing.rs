@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::PolicyError;
 use crate::decision::Decision;
+use crate::feed::{Draft, FeedClaims, signing_header};
 use crate::headers::HeaderEdit;
 use crate::pipeline::{Facts, Objection, RequestAction, Step, Trace, Verdict};
 use crate::policy::Policy;
@@ -15,7 +16,7 @@ use crate::reply::LocalReply;
 use crate::request::borrow_headers;
 use crate::secret::{Secret, SecretLookup};
 use crate::time::UnixTime;
-use crate::token::{HostCrypto, Proven};
+use crate::token::{Algorithm, HostCrypto, KeySet, Proven};
 use crate::worker::Worker;
 
 /// The time of every test, in seconds: 2025-06-15T15:06:40Z.
@@ -123,6 +124,50 @@ pub(crate) fn provider() -> Value {
             {"claim": ["role"], "header": "x-user-role"},
         ],
     })
+}
+
+/// The policy of [`with_routes`] with an identity feed and API keys; `changes` to `identity_feed`.
+pub(crate) fn with_feed(changes: Value) -> Value {
+    let feed = json!({"cluster": "feed", "authority": "feed.test", "path": "/feed", "key": feed_jwk().to_string()});
+    let routes = json!([
+        {"name": "open", "match": {"path": "/open"}, "access": "public"},
+        {"name": "me", "match": {"path": "/me"}, "access": "authenticated"},
+        {"name": "admin", "match": {"path": "/admin"}, "access": "roles", "roles": ["admin"]},
+        {"name": "own", "match": {"path": "/users/{owner}"}, "access": "role_table",
+         "owner": {"param": "owner", "claim": ["sub"]}},
+    ]);
+    amended(with_routes(routes), json!({"identity_feed": amended(feed, changes), "api_keys": {"header": "x-api-key"}}))
+}
+
+fn feed_pair(seed: u8) -> ed25519_compact::KeyPair {
+    ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([seed; 32]))
+}
+
+/// The key that feeds are signed with.
+pub(crate) fn feed_jwk() -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "x": base64url(*feed_pair(7).pk)})
+}
+
+pub(crate) fn feed_keys() -> KeySet {
+    KeySet::from_public_jwks(json!({"keys": [feed_jwk()]}).to_string().as_bytes()).expect("a key")
+}
+
+/// The first line of a feed, however wrong it is.
+pub(crate) fn feed_line(header: &str, payload: &str, seed: u8) -> String {
+    let input = format!("{}.{}", base64url(header), base64url(payload));
+    let signature = base64url(*feed_pair(seed).sk.sign(input.as_bytes(), None));
+    format!("{input}.{signature}")
+}
+
+pub(crate) fn feed_file(line: &str, content: &[u8]) -> Vec<u8> {
+    [line.as_bytes(), b"\n", content].concat()
+}
+
+/// A feed as it should be.
+pub(crate) fn signed_feed(version: u64, base: Option<u64>, draft: Draft) -> Vec<u8> {
+    let content = draft.encode().expect("content");
+    let claims = FeedClaims::of(&content, version, base, 5, None).to_json();
+    feed_file(&feed_line(&signing_header(Algorithm::EdDSA, None), &claims, 7), &content)
 }
 
 /// A document with some top-level members replaced or added.

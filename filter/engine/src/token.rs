@@ -22,7 +22,7 @@ pub use keys::{Key, KeyError, KeySet};
 use serde_json::{Map, Value};
 pub use window::Window;
 
-use self::jws::CompactJws;
+pub(crate) use self::jws::CompactJws;
 use crate::text::Text;
 use crate::time::UnixTime;
 use crate::worker::RemoteKeys;
@@ -33,10 +33,21 @@ pub(crate) struct Provider {
     pub(crate) name: String,
     pub(crate) verifier: TokenVerifier,
     pub(crate) forward: bool,
-    pub(crate) roles_from: Option<ClaimPath>,
+    pub(crate) roles_from: Option<RolesFrom>,
     pub(crate) claim_to_headers: Vec<(ClaimPath, Text)>,
     /// Which fetched set the keys are in; `None` where they are the verifier's own.
     pub(crate) remote: Option<usize>,
+    /// Whether the identity feed speaks of its tokens.
+    pub(crate) in_feed: bool,
+}
+
+/// Where the roles of a token's subject are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RolesFrom {
+    /// In a claim of the token.
+    Claim(ClaimPath),
+    /// In the identity feed.
+    Feed,
 }
 
 impl Provider {
@@ -138,7 +149,7 @@ pub fn verify_signature_only(token: &str, keys: &KeySet) -> Result<Vec<u8>, Toke
 }
 
 /// The key that made the signature.
-fn verify_signature<'k>(
+pub(crate) fn verify_signature<'k>(
     jws: &'k CompactJws<'_>,
     keys: &'k KeySet,
     now: Option<UnixTime>,

@@ -6,9 +6,6 @@ use super::error::{Path, PolicyError};
 use super::node::{Key, Node, NodeValue};
 use crate::time::UnixTime;
 
-/// Fields of the contract that this version does not have yet.
-const LATER: [&str; 3] = ["api_keys", "lockout", "identity_feed"];
-
 /// Everything found so far.
 #[derive(Default)]
 pub(crate) struct Findings {
@@ -105,9 +102,6 @@ impl<'n, 'p> Fields<'n, 'p> {
 /// What to do about a field that is unknown where these are known.
 #[must_use]
 pub fn unknown_remedy(name: &str, known: &[&str]) -> String {
-    if LATER.contains(&name) {
-        return "this version of Portcullis does not have it; remove it".into();
-    }
     let nearest = known.iter().map(|candidate| (distance(name, candidate), candidate)).min();
     match nearest {
         Some((steps, candidate)) if steps <= 2 => format!("did you mean `{candidate}`?"),
@@ -339,6 +333,48 @@ pub(crate) fn claim_path(node: &Node, path: &Path<'_>, findings: &mut Findings) 
     }
     let names = non_empty(node, path, findings, "name a claim, such as [sub]", owned)?;
     whole(node, names).map(crate::token::ClaimPath)
+}
+
+/// A time of machines between two others.
+pub(crate) fn within(
+    node: &Node,
+    path: &Path<'_>,
+    findings: &mut Findings,
+    range: (Duration, Duration),
+) -> Option<Duration> {
+    let duration = short_duration(node, path, findings)?;
+    let (least, most) = range;
+    if duration < least || duration > most {
+        let message = format!("{duration:?} is not between {least:?} and {most:?}");
+        findings.error(path, node.line, message, "choose a time between them");
+        return None;
+    }
+    Some(duration)
+}
+
+/// A name that goes into a request as it is.
+pub(crate) fn word(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    let text = owned(node, path, findings)?;
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        findings.error(
+            path,
+            node.line,
+            "empty, or with spaces or letters beyond ASCII",
+            "write the name as Envoy has it",
+        );
+        return None;
+    }
+    Some(text)
+}
+
+/// The path of something to fetch.
+pub(crate) fn absolute_path(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
+    let text = word(node, path, findings)?;
+    if !text.starts_with('/') || text.contains('#') {
+        findings.error(path, node.line, "not a path", "begin it with `/`, such as /.well-known/jwks.json");
+        return None;
+    }
+    Some(text)
 }
 
 #[cfg(test)]

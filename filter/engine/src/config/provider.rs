@@ -18,6 +18,7 @@ use crate::remote::RemoteJwks;
 use crate::request::{spells, spells_prefix};
 use crate::secret::{Secret, SecretLookup, SecretSource};
 use crate::text::Text;
+pub(super) use crate::token::RolesFrom;
 use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier, Window};
 use crate::upstream::OWN_PREFIX;
 
@@ -30,7 +31,7 @@ enum Encoding {
 }
 
 /// Headers that are the connection's or the proxy's: no claim can stand in them.
-const NOT_FOR_CLAIMS: [&str; 10] = [
+pub(super) const NOT_FOR_CLAIMS: [&str; 10] = [
     "host",
     "connection",
     "content-length",
@@ -92,13 +93,7 @@ pub(crate) fn provider(
         .unwrap_or(8192);
     let places = places(&mut fields, findings);
     let forward = fields.read("forward", findings, boolean).unwrap_or(false);
-    let roles_from = fields.read("roles_from", findings, |node, path, findings| {
-        let mut fields = Fields::of(node, path, findings)?;
-        let claim = fields.required("claim", "name the claim that holds the roles, such as [role]", findings);
-        let claim = claim.and_then(|node| claim_path(node, &path.field("claim"), findings));
-        fields.finish(findings);
-        claim
-    });
+    let roles_from = fields.read("roles_from", findings, roles_from);
     let claim_to_headers = fields.read("claim_to_headers", findings, claim_to_headers).unwrap_or_default();
     fields.finish(findings);
     let rules = ClaimRules {
@@ -118,8 +113,37 @@ pub(crate) fn provider(
         rules,
         max_token_bytes: usize::try_from(max_token_bytes).unwrap_or(usize::MAX),
     };
-    let provider = Provider { name: name?, verifier, forward, roles_from, claim_to_headers, remote: None };
+    let provider =
+        Provider { name: name?, verifier, forward, roles_from, claim_to_headers, remote: None, in_feed: false };
     Some(RawProvider { provider, places, remote, secrets: asked.into_inner() })
+}
+
+/// The claim that holds the roles, or the feed.
+fn roles_from(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<RolesFrom> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let feed = fields.take("feed");
+    let claim = match feed {
+        None => fields.required("claim", "name the claim that holds the roles, such as [role]", findings),
+        Some(_) => fields.take("claim"),
+    };
+    let from = match (claim, feed) {
+        (Some(_), Some(_)) => {
+            findings.error(path, node.line, "both `claim` and `feed`", "keep one of them");
+            None
+        }
+        (Some(node), None) => claim_path(node, &path.field("claim"), findings).map(RolesFrom::Claim),
+        (None, Some(node)) => {
+            let words = "write `feed: true`, or name a claim instead";
+            let is_true = boolean(node, &path.field("feed"), findings)?;
+            if !is_true {
+                findings.error(&path.field("feed"), node.line, "roles from nowhere", words);
+            }
+            is_true.then_some(RolesFrom::Feed)
+        }
+        (None, None) => None,
+    };
+    fields.finish(findings);
+    from
 }
 
 #[expect(clippy::cast_precision_loss, reason = "durations have at most nine digits of a unit")]

@@ -120,7 +120,6 @@ fn mistakes_of_the_document() {
         ("/stat_prefix", json!("x".repeat(65)), "stat_prefix", "is not a prefix", "letters"),
         ("/polices", json!([]), "polices", "unknown field `polices`", "known here: version, mode"),
         ("/provider", json!([]), "provider", "unknown field `provider`", "did you mean `providers`?"),
-        ("/lockout", json!({}), "lockout", "unknown field `lockout`", "does not have it"),
         ("/errors", json!({"hide": true}), "errors.hide", "unknown field", "hide_upstream_5xx"),
         ("/errors", json!(true), "errors", "a mapping is needed here, not a boolean", "a mapping"),
         ("/errors/hide_upstream_5xx", json!("yes"), "errors.hide_upstream_5xx", "not a string", "`true` or `false`"),
@@ -643,7 +642,7 @@ fn mistakes_of_routes() {
         ("/routes/2/ip/allow/0", json!("10.0.0.0/33"), "routes[2].ip.allow[0]", "is not a CIDR block", "0 to 32"),
         ("/routes/2/ip/deny", json!(["10.1.2.3/8"]), "routes[2].ip.deny[0]", "is not a CIDR block", "write 10.0.0.0/8"),
         ("/routes/2/mode", json!("shadow"), "routes[2].mode", "`shadow` is not one", "dry_run"),
-        ("/routes/2/lockout", json!({}), "routes[2].lockout", "unknown field `lockout`", "does not have it"),
+        ("/routes/2/lockout", json!({}), "routes[2].lockout", "unknown field `lockout`", "known here"),
         (
             "/routes/3",
             json!({"name": "again", "match": {"path": "/open"}, "access": "public"}),

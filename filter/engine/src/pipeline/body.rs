@@ -57,7 +57,13 @@ impl Verdict {
             self.decide_otherwise(Decision::DryRunDeny(reason));
         } else {
             self.decide_otherwise(Decision::Deny(reason));
-            let denial = Denial { reason, authenticated: true, step_up: None, violations: refused.violations() };
+            let denial = Denial {
+                reason,
+                authenticated: true,
+                step_up: None,
+                violations: refused.violations(),
+                locked_for: None,
+            };
             self.action = RequestAction::Reply(self.response.refuse(denial));
         }
         self.finish();

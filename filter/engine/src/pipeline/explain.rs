@@ -96,8 +96,8 @@ impl Policy {
         if let Some(misread) = evades {
             object(Step::Route, DenyReason::PathAmbiguous, misreading(misread));
         }
-        let token = self.sources.extract(&head);
-        if let Err(reason) = token {
+        let credentials = self.credentials(&head);
+        if let Err(reason) = credentials {
             object(Step::Authentication, reason, reason.to_string());
         }
         if let Some(rule) = matched.as_ref().and_then(|matched| matched.route.ip.as_ref())
@@ -106,10 +106,14 @@ impl Policy {
             object(Step::Ip, DenyReason::IpDenied, address(rule, asked.client()));
         }
         let public = matched.as_ref().is_some_and(|matched| matched.route.requirement == Requirement::Public);
-        let mut known = token.is_ok();
+        let mut known = credentials.is_ok();
+        let (token, api_key) = credentials.unwrap_or_default();
         let mut passage = Passage {
             matched: None,
-            token: token.ok().flatten(),
+            token,
+            api_key,
+            attempt: None,
+            locked_for: None,
             authentication: Authentication::Anonymous,
             provider: None,
             wants: None,

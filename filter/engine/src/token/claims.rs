@@ -84,7 +84,7 @@ impl ClaimRules {
 pub(crate) struct TokenTimes {
     exp: Option<f64>,
     nbf: Option<f64>,
-    iat: Option<f64>,
+    pub(crate) iat: Option<f64>,
 }
 
 /// A StringOrURI claim. Control characters have no place in one, and none of ours in a header or a log.

@@ -48,6 +48,11 @@ impl<'a> CompactJws<'a> {
         })
     }
 
+    /// What kind of JWS it says it is.
+    pub(crate) fn typ(&self) -> Option<&str> {
+        self.header.get("typ").and_then(Value::as_str)
+    }
+
     /// The payload, decoded.
     pub(crate) fn payload(&self) -> Result<Vec<u8>, TokenError> {
         decode(self.payload).ok_or(TokenError::Malformed("payload encoding"))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::decode::{Fields, Findings, boolean, owned, short_duration};
+use super::super::decode::{Fields, Findings, absolute_path, boolean, within, word};
 use super::super::error::Path;
 use super::super::node::Node;
 use super::Given;
@@ -100,39 +100,4 @@ fn back_off(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<(Du
         findings.error(&path.field("max_interval"), node.line, message, "make it at least as long");
     }
     Some((base, max))
-}
-
-fn within(node: &Node, path: &Path<'_>, findings: &mut Findings, range: (Duration, Duration)) -> Option<Duration> {
-    let duration = short_duration(node, path, findings)?;
-    let (least, most) = range;
-    if duration < least || duration > most {
-        let message = format!("{duration:?} is not between {least:?} and {most:?}");
-        findings.error(path, node.line, message, "choose a time between them");
-        return None;
-    }
-    Some(duration)
-}
-
-/// A name that goes into a request as it is.
-fn word(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
-    let text = owned(node, path, findings)?;
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        findings.error(
-            path,
-            node.line,
-            "empty, or with spaces or letters beyond ASCII",
-            "write the name as Envoy has it",
-        );
-        return None;
-    }
-    Some(text)
-}
-
-fn absolute_path(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
-    let text = word(node, path, findings)?;
-    if !text.starts_with('/') || text.contains('#') {
-        findings.error(path, node.line, "not a path", "begin it with `/`, such as /.well-known/jwks.json");
-        return None;
-    }
-    Some(text)
 }

@@ -1,0 +1,175 @@
+//! What a caller brings: whether it may try, whose API key it is, and what the identity feed says of it.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::{Asked, Facts, Passage, Step, Trace};
+use crate::api_key::ApiKey;
+use crate::authz::{Authentication, Principal};
+use crate::decision::DenyReason;
+use crate::feed::Digest16;
+use crate::json;
+use crate::lockout::{Attempt, Standing};
+use crate::policy::Policy;
+use crate::request::{Lookup, RequestHead};
+use crate::session::Session;
+use crate::time::UnixTime;
+use crate::token::{CompactJws, Extracted, Provider, RolesFrom};
+use crate::worker::Worker;
+
+/// A token or an API key; nothing where there is none.
+pub(super) type Credentials<'a> = (Option<Extracted<'a>>, Option<&'a [u8]>);
+
+impl Policy {
+    /// The one credential of a request.
+    pub(super) fn credentials<'a>(&'a self, head: &'a RequestHead<'a>) -> Result<Credentials<'a>, DenyReason> {
+        let token = self.sources.extract(head)?;
+        let Some(keys) = &self.api_keys else { return Ok((token, None)) };
+        // An empty header is no credential.
+        let found = Lookup::of(head.envelope.all(&keys.header).filter(|value| !value.is_empty()));
+        match (found, token) {
+            (Lookup::Absent, token) => Ok((token, None)),
+            (Lookup::One(key), None) => Ok((None, Some(key))),
+            (Lookup::One(_) | Lookup::Many, _) => Err(DenyReason::CredentialsMultiple),
+        }
+    }
+
+    /// Whether the caller may try, before anything that it brings is looked at.
+    pub(super) fn admit(
+        &self,
+        passage: &mut Passage<'_>,
+        asked: &Asked<'_, impl Facts>,
+        worker: &Worker,
+    ) -> Result<(), DenyReason> {
+        let Some(lockout) = &self.lockout else { return Ok(()) };
+        let login = passage.matched.as_ref().is_some_and(|matched| matched.route.login);
+        if !login && passage.token.is_none() && passage.api_key.is_none() {
+            return Ok(());
+        }
+        let address = if lockout.by_address { asked.client() } else { None };
+        let account = if lockout.by_account { claimed_account(passage) } else { None };
+        let counter = lockout.counter(address, account.as_deref(), &worker.lockout_key);
+        match asked.facts.standing(lockout, &counter, login) {
+            Standing::Open => {
+                passage.attempt = Some(Attempt { counter, reserved: login, failed: false });
+                Ok(())
+            }
+            Standing::Locked(seconds) => {
+                passage.locked_for = Some(seconds);
+                Err(DenyReason::LockedOut)
+            }
+        }
+    }
+
+    /// Finds the key, and whether its secret is the right one.
+    pub(super) fn authenticate_key(
+        &self,
+        text: &[u8],
+        passage: &mut Passage<'_>,
+        asked: &Asked<'_, impl Facts>,
+        worker: &Worker,
+        trace: &mut impl Trace,
+    ) -> Result<(), DenyReason> {
+        match self.session_of_key(text, asked, worker) {
+            Ok(session) => {
+                trace.step(Step::Authentication, true, || {
+                    let id = session.record.kid.as_deref().unwrap_or_default();
+                    format!("API key `{id}`, roles: [{}]", session.roles.join(", "))
+                });
+                let principal = Principal { provider: None, session: Rc::new(session) };
+                passage.authentication = Authentication::Authenticated(principal);
+                Ok(())
+            }
+            Err(reason) => {
+                trace.step(Step::Authentication, false, || format!("API key: {reason}"));
+                Err(reason)
+            }
+        }
+    }
+
+    fn session_of_key(
+        &self,
+        text: &[u8],
+        asked: &Asked<'_, impl Facts>,
+        worker: &Worker,
+    ) -> Result<Session, DenyReason> {
+        let (Some(keys), Some(source)) = (&self.api_keys, &self.identity_feed) else {
+            return Err(DenyReason::InternalError);
+        };
+        let key = ApiKey::parse(text).ok_or(DenyReason::ApiKeyUnknown)?;
+        let (feeds, _) = worker.feed.ask(source, asked.now)?;
+        let row = feeds.key(&Digest16::key(key.id));
+        // One that is not there takes as long as one with another secret.
+        let proved = key.is_proved_by(&row.map_or([0; 32], |row| row.secret_sha256()));
+        let row = row.filter(|_| proved).ok_or(DenyReason::ApiKeyUnknown)?;
+        if row.expires() != 0 && asked.now >= UnixTime::from_seconds(i64::from(row.expires())) {
+            return Err(DenyReason::ApiKeyExpired);
+        }
+        if !row.admits(|| asked.client()) {
+            return Err(DenyReason::ApiKeyAddress);
+        }
+        let owner = row.owner().ok_or(DenyReason::ApiKeyUnknown)?;
+        if feeds.subject(&Digest16::subject(owner)).is_some_and(|subject| subject.is_disabled()) {
+            return Err(DenyReason::SubjectDisabled);
+        }
+        Ok(Session::of_key(keys, key.id, owner, row.roles(), &self.known_roles, &self.audit.masks))
+    }
+
+    /// Whether a verified token is still good by the identity feed, with the roles that it gives where they come from there.
+    /// A token that was good under the feed in force is not looked up again.
+    pub(super) fn obey_feed(
+        &self,
+        session: Rc<Session>,
+        provider: &Provider,
+        token: &Extracted<'_>,
+        worker: &mut Worker,
+        now: UnixTime,
+    ) -> Result<Rc<Session>, DenyReason> {
+        let Some(source) = self.identity_feed.as_ref().filter(|_| provider.in_feed) else { return Ok(session) };
+        #[cfg(feature = "assumed-identity")]
+        if session.obeyed.get() == crate::session::EXEMPT {
+            return Ok(session);
+        }
+        let (feeds, serial) = worker.feed.ask(source, now)?;
+        if session.obeyed.get() == serial {
+            return Ok(session);
+        }
+        let named = |claim: &str| session.claims().get(claim).and_then(Value::as_str);
+        let subject = named("sub").and_then(|subject| feeds.subject(&Digest16::subject(subject)));
+        if subject.is_some_and(|subject| subject.is_disabled()) {
+            return Err(DenyReason::SubjectDisabled);
+        }
+        let before = subject.map_or(0, |subject| subject.tokens_before());
+        if before != 0 && session.issued_at().is_none_or(|issued| issued < f64::from(before)) {
+            return Err(DenyReason::TokenRevoked);
+        }
+        if named("jti").is_some_and(|jti| feeds.is_revoked(&Digest16::token(jti))) {
+            return Err(DenyReason::TokenRevoked);
+        }
+        let session = if provider.roles_from == Some(RolesFrom::Feed) {
+            let roles = subject.and_then(|subject| subject.roles()).into_iter().flatten();
+            let renewed = Rc::new(session.with_roles(roles, provider, &self.known_roles));
+            worker.cache.insert(token.source_index, &token.token, Rc::clone(&renewed));
+            renewed
+        } else {
+            session
+        };
+        session.obeyed.set(serial);
+        Ok(session)
+    }
+}
+
+/// Whom the caller says it is. Not believed: it only says what is counted.
+fn claimed_account(passage: &Passage<'_>) -> Option<String> {
+    if let Some(key) = passage.api_key {
+        return ApiKey::parse(key).map(|key| key.id.to_owned());
+    }
+    let token = passage.token.as_ref()?;
+    let jws = CompactJws::parse(&token.token).ok()?;
+    let claims = json::parse(&jws.payload().ok()?)?;
+    claims.get("sub").and_then(Value::as_str).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;
