@@ -272,7 +272,7 @@ impl Request {
         let plugin = self.plugin.as_ref()?;
         let map = host::request_headers();
         let headers = map.as_ref().ok().and_then(|map| map.headers().ok()).unwrap_or_default();
-        plugin.policy.record_failure(&headers, &RequestFacts { is_whole: true })
+        plugin.policy.record_failure(&headers, &RequestFacts { is_whole: true, reserved: Cell::new(None) })
     }
 }
 

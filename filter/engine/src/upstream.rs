@@ -65,8 +65,11 @@ pub(crate) fn strip_trailers(
     })
 }
 
+/// A name that is not ASCII is none (RFC 9110 section 5.1), and what a server makes of it is not known: how many letters
+/// it is depends on who reads it.
 fn is_forged(name: &str, identity_headers: &[String]) -> bool {
-    spells_prefix(name, OWN_PREFIX)
+    !name.is_ascii()
+        || spells_prefix(name, OWN_PREFIX)
         || identity_headers.iter().any(|own| spells(name, own))
         || OVERRIDES.iter().any(|own| spells(name, own))
 }

@@ -52,6 +52,7 @@ fn no_client_names_itself() {
         request
             .with("x-user-id", "root")
             .with("x_user_id", "root")
+            .with("x_userߙid", "root")
             .with("x-user_id", "root")
             .with("x.user.id", "root")
             .with("x-user-id", "again")
