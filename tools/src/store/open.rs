@@ -20,6 +20,7 @@ use crate::time;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("migrations/0001_accounts.sql")),
     (2, "sign_in", include_str!("migrations/0002_sign_in.sql")),
+    (3, "feed", include_str!("migrations/0003_feed.sql")),
 ];
 
 statements! {
