@@ -21,6 +21,9 @@ const TOLD: usize = 100;
 /// The members of a record, by name. Of a CSV file, all values are text.
 pub struct Members(Vec<(String, Value)>);
 
+/// The members on a line, or what is wrong with it.
+type Line = Result<Vec<(String, Value)>, String>;
+
 impl Members {
     /// A member that says something: `null` and empty text do not.
     #[must_use]
@@ -76,7 +79,7 @@ pub fn read(
     mut take: impl FnMut(u64, &Members) -> Result<(), String>,
 ) -> Result<(), Failure> {
     let mut mistakes = Mistakes { lines: Vec::new(), count: 0 };
-    let mut take = |line: u64, members: Result<Vec<(String, Value)>, String>| {
+    let mut take = |line: u64, members: Line| {
         let unknown = |members: &[(String, Value)]| members.iter().any(|(name, _)| !columns.contains(&name.as_str()));
         let taken = members.and_then(|members| match unknown(&members) {
             true => Err(format!("must have no members but {}", columns.join(", "))),
@@ -104,7 +107,7 @@ fn csv(
     file: File,
     columns: &[&'static str],
     bar: &mut Bar,
-    take: &mut dyn FnMut(u64, Result<Vec<(String, Value)>, String>),
+    take: &mut dyn FnMut(u64, Line),
 ) -> Result<(), Failure> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(BufReader::new(file));
     let remedy = format!("name the columns there: {}", columns.join(", "));
@@ -149,12 +152,7 @@ fn csv(
     }
 }
 
-fn json_lines(
-    path: &Path,
-    file: File,
-    bar: &mut Bar,
-    take: &mut dyn FnMut(u64, Result<Vec<(String, Value)>, String>),
-) -> Result<(), Failure> {
+fn json_lines(path: &Path, file: File, bar: &mut Bar, take: &mut dyn FnMut(u64, Line)) -> Result<(), Failure> {
     let mut reader = BufReader::new(file);
     let (mut bytes, mut line, mut done) = (Vec::new(), 0_u64, 0_u64);
     loop {
