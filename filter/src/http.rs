@@ -217,7 +217,9 @@ impl Request {
     }
 
     fn edit_response(&mut self) -> Outcome {
-        let Some(plan) = self.response.as_ref().filter(|_| !self.replied) else { return Outcome::Continue };
+        if self.replied {
+            return Outcome::Continue;
+        }
         let map = host::response_headers();
         let headers = match map.as_ref().map_err(|status| *status).and_then(HeaderMap::headers) {
             Ok(headers) => headers,
@@ -225,6 +227,7 @@ impl Request {
         };
         self.status = status_of(&headers);
         self.settle(self.status == Some(401));
+        let Some(plan) = &self.response else { return Outcome::Continue };
         if let Some(reply) = self.status.and_then(|status| plan.hide_upstream_error(status, &headers)) {
             return self.reply(reply);
         }

@@ -2,6 +2,7 @@
 //! reaches the upstream, what the audit log says.
 
 mod accounts;
+mod api_keys;
 mod audit;
 mod authz;
 mod browser;
@@ -12,6 +13,7 @@ mod dry_run;
 mod errors;
 mod example;
 mod faults;
+mod feed;
 mod headers;
 mod hostcalls;
 mod hostile;
@@ -20,6 +22,7 @@ mod input;
 mod jwks;
 mod key_ring;
 mod loading;
+mod lockout;
 mod metrics;
 mod migration;
 mod observability;

@@ -13,6 +13,7 @@ pub mod client;
 pub mod clock;
 pub mod exceptions;
 pub mod expect;
+pub mod feed;
 pub mod fixtures;
 pub mod h2;
 pub mod jwks;

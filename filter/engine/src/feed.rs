@@ -64,7 +64,7 @@ impl Digest16 {
 }
 
 /// Why a file is no feed, or none to take. It is then refused whole.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FeedError {
     /// Longer than a feed may be.
     #[error("{bytes} bytes, {limit} allowed")]

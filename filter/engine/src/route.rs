@@ -430,17 +430,31 @@ impl Route {
             step_up,
             input,
             dry_run: _,
+            login,
             response: _,
         } = self;
-        *requirement == Requirement::Public && ip.is_none() && when.is_empty() && step_up.is_none() && input.is_none()
+        let asks_nothing = ip.is_none() && when.is_empty() && step_up.is_none() && input.is_none() && !login;
+        *requirement == Requirement::Public && asks_nothing
     }
 
     /// Whether two routes ask the same of every request, so that it does not matter which of them a request is. A route
     /// that looks at the values of its path does not.
     fn asks_the_same(&self, other: &Self) -> bool {
         // All fields are named, so that whoever adds one decides here too.
-        let Self { name: _, path: _, methods: _, hosts: _, requirement, ip, when, step_up, input, dry_run, response } =
-            self;
+        let Self {
+            name: _,
+            path: _,
+            methods: _,
+            hosts: _,
+            requirement,
+            ip,
+            when,
+            step_up,
+            input,
+            dry_run,
+            login,
+            response,
+        } = self;
         let by_value = matches!(requirement, Requirement::RoleTable(Owner::Param { .. })) || !when.is_empty();
         !by_value
             && other.when.is_empty()
@@ -450,6 +464,7 @@ impl Route {
             && input.is_none()
             && other.input.is_none()
             && *dry_run == other.dry_run
+            && *login == other.login
             && Rc::ptr_eq(response, &other.response)
     }
 

@@ -36,9 +36,9 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// `None` where the command cannot know what Envoy knows: keys that are fetched.
+    /// `None` where the command cannot know what Envoy knows: keys and feeds that are fetched, failures that are counted.
     pub fn under(policy: &str, environment: Vec<(String, String)>, clock: Option<i64>) -> Option<Self> {
-        if policy.contains("remote_jwks") {
+        if ["remote_jwks", "identity_feed", "\"lockout\""].iter().any(|fetched| policy.contains(fetched)) {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The server a proxy fetches its keys from: as good or as bad as a test wants it, from one moment to the next.
+//! The server a proxy fetches its keys or its identity feed from: as good or as bad as a test wants it, from one moment to the next.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
@@ -111,6 +111,16 @@ impl Answer {
     pub fn held(mut self) -> Self {
         self.wait = Wait::Held;
         self
+    }
+
+    /// What it answers a client that has it already, and says so.
+    fn unless_known(self, request: &Headers) -> Self {
+        let etag = self.headers.iter().find(|(name, _)| name == "etag").map(|(_, value)| value.clone());
+        if etag.is_some() && etag == request.one("if-none-match") {
+            Self { body: Vec::new(), ..self.status(304) }
+        } else {
+            self
+        }
     }
 
     fn write(&self, stream: &mut TcpStream) -> std::io::Result<()> {
@@ -258,7 +268,7 @@ fn serve(stream: TcpStream, shared: &Shared) {
         let method = start.next().unwrap_or_default();
         let path = start.next().unwrap_or_default();
         let answer = shared.answers.lock().unwrap().get(&path).cloned();
-        let answer = answer.unwrap_or_else(|| Answer::bytes("").status(404));
+        let answer = answer.unwrap_or_else(|| Answer::bytes("").status(404)).unless_known(&head.headers);
         // Remembered before it is answered: once the answer is in hand, it is here.
         shared.fetches.lock().unwrap().push(Fetch { at: Instant::now(), method, path, headers: head.headers });
         let answered =

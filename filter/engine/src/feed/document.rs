@@ -193,7 +193,7 @@ impl<'f> SubjectRow<'f> {
     }
 
     /// Its roles; `None` where nothing is said of them.
-    pub fn roles(&self) -> Option<impl Iterator<Item = &'f str>> {
+    pub fn roles(&self) -> Option<impl Iterator<Item = &'f str> + use<'f>> {
         self.feed.roles(self.role_set())
     }
 
@@ -259,12 +259,12 @@ impl<'f> KeyRow<'f> {
     }
 
     /// Its roles.
-    pub fn roles(&self) -> impl Iterator<Item = &'f str> {
+    pub fn roles(&self) -> impl Iterator<Item = &'f str> + use<'f> {
         self.feed.roles(self.role_set()).into_iter().flatten()
     }
 
     /// The networks it may be used from; `None` where from any.
-    pub fn networks(&self) -> Option<impl Iterator<Item = &'f str>> {
+    pub fn networks(&self) -> Option<impl Iterator<Item = &'f str> + use<'f>> {
         self.feed.set(self.feed.layout.network_sets, self.network_set())
     }
 

@@ -62,7 +62,7 @@ pub enum Polled {
 }
 
 /// Why an answer brought nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PollError {
     /// None came within the time, or the host has no such cluster.
     #[error("no answer in time, or no connection")]
