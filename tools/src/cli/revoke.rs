@@ -39,10 +39,16 @@ pub struct RevokeArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_moment, conflicts_with = "user")]
     pub expires: Option<i64>,
     /// Of the user's tokens, those issued before this: `now`, seconds since 1970, or RFC 3339.
-    #[arg(long, value_name = "TIME", default_value = "now", value_parser = parse_before, requires = "user")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "now",
+        value_parser = parse_before,
+        conflicts_with_all = ["jti", "token_file"]
+    )]
     pub before: Before,
     /// Why, for the history of the user.
-    #[arg(long, value_name = "TEXT", requires = "user")]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["jti", "token_file"])]
     pub reason: Option<String>,
     /// Where the store is.
     #[command(flatten)]

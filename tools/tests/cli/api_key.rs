@@ -144,7 +144,8 @@ fn a_single_token_is_revoked_by_itself_or_by_its_id() {
         ("--jti a --expires soon", 2, "RFC 3339"),
         ("", 2, "required"),
         ("--jti a --expires 1 --user alice@example.com", 2, "cannot be used with"),
-        ("--jti a --expires 4000000000 --before now", 2, "--user"),
+        ("--jti a --expires 4000000000 --before now", 2, "cannot be used with"),
+        ("--jti a --expires 4000000000 --reason b", 2, "cannot be used with"),
     ] {
         accounts.run(&format!("token revoke {options}")).fails(code, says);
     }
