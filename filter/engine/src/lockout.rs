@@ -205,7 +205,8 @@ impl Lockout {
         if rows.len() >= COUNTERS {
             make_place(&mut rows, now);
         }
-        let standing = self.judge(&row, now);
+        let granted = change == Change::Reserve;
+        let standing = if granted { Standing::Open } else { self.judge(&row, now) };
         if row.failures > 0 || row.reserved > 0 {
             rows.push(row);
         }
