@@ -33,6 +33,11 @@ TRIES ?= 200
 # How many accounts `make accounts-scale` makes.
 USERS ?= 1000000
 
+# How many revoked tokens and API keys `make feed-scale` has in its feed, and a file for its figures, if one is wanted.
+REVOKED ?= 1000000
+KEYS ?= 100000
+FIGURES ?=
+
 # What `make fuzz` fuzzes, all targets if nothing is named, and for how long: so many seconds, or so many executions a target.
 FUZZ ?=
 FUZZ_SECONDS ?= 60
@@ -149,6 +154,10 @@ login-timing: build ## Whether a refused sign-in takes as long for an unknown ad
 .PHONY: accounts-scale
 accounts-scale: build ## A store of a million users built and measured; several minutes (USERS=1000000)
 	PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" USERS=$(USERS) $(PYTHON3) tests/accounts_scale.py
+
+.PHONY: feed-scale
+feed-scale: build ## A feed of a million revoked tokens and 100,000 API keys built, verified and measured; a minute (REVOKED=1000000 KEYS=100000)
+	PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" REVOKED=$(REVOKED) KEYS=$(KEYS) FIGURES="$(FIGURES)" $(PYTHON3) tests/feed_scale.py
 
 .PHONY: test-envoys
 test-envoys: build $(VENV) $(addprefix .tools/envoy-,$(addsuffix /.installed,$(ENVOYS))) ## The same in the oldest, a middle and the newest Envoy there is (ENVOYS="1.36.4 …")

@@ -1,10 +1,13 @@
 //! The command line: every command, its options and its help.
 
+mod api_key;
+mod feed;
 mod key;
 mod login;
 mod password;
 mod policy;
 mod render;
+mod revoke;
 mod secret;
 mod store;
 mod token;
@@ -16,6 +19,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use api_key::{
+    ApiKeyCommand, IssueArgs as ApiKeyIssueArgs, ListArgs as ApiKeyListArgs, RevokeArgs as ApiKeyRevokeArgs,
+    RotateArgs as ApiKeyRotateArgs,
+};
+pub use feed::{BuildArgs as FeedBuildArgs, FeedCommand, InspectArgs as FeedInspectArgs, VerifyArgs as FeedVerifyArgs};
 pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
 pub use login::{AccessTokenArgs, LoginArgs, LogoutArgs, RefreshArgs, RefreshTokenInput};
 pub use password::{HashArgs, PasswordCommand, PasswordInput, StrengthArgs, VerifyArgs};
@@ -23,6 +31,7 @@ pub use policy::{
     CheckArgs, CheckFormat, DiffArgs, DiffFormat, ExplainArgs, MatrixArgs, PolicyCommand, TestArgs, parse_header,
 };
 pub use render::{RenderArgs, Target as RenderTarget};
+pub use revoke::{Before as RevokeBefore, RevokeArgs as TokenRevokeArgs, UnrevokeArgs as TokenUnrevokeArgs};
 pub use secret::{Encoding, GenerateArgs, SecretCommand};
 pub use store::{BackupArgs, CostArgs, InitArgs, RotateKeyArgs, StoreCheckArgs, StoreCommand, StoreInput};
 pub use token::{InspectArgs, IssueArgs, KeyInput, SecretEncoding, TokenCommand, VerifyArgs as TokenVerifyArgs};
@@ -88,6 +97,12 @@ pub enum Command {
     /// Keep accounts: who exists, what they may do, and everything that happened to them.
     #[command(subcommand, arg_required_else_help = true, after_help = USER_EXAMPLES)]
     User(Box<UserCommand>),
+    /// Make API keys for users, end them, and replace them.
+    #[command(subcommand, arg_required_else_help = true, after_help = api_key::EXAMPLES)]
+    ApiKey(Box<ApiKeyCommand>),
+    /// Write, verify and look into the feed that tells the filter whom to refuse at once.
+    #[command(subcommand, arg_required_else_help = true, after_help = feed::EXAMPLES)]
+    Feed(Box<FeedCommand>),
     /// Sign in with an e-mail address and a password, and get tokens.
     #[command(long_about = login::LOGIN_ABOUT, after_help = login::LOGIN_EXAMPLES)]
     Login(Box<LoginArgs>),

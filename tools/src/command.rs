@@ -1,6 +1,8 @@
 //! What each command does.
 
+mod api_key;
 mod completions;
+mod feed;
 mod grant;
 mod init;
 mod key;
@@ -32,6 +34,8 @@ pub fn run(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Command::Login(args) => login::run(&args, terminal),
         Command::Logout(args) => logout::run(&args, terminal),
         Command::User(command) => user::run(&command, terminal),
+        Command::ApiKey(command) => api_key::run(&command, terminal),
+        Command::Feed(command) => feed::run(&command, terminal),
         Command::Store(command) => store::run(&command, terminal),
         Command::Policy(command) => policy::run(&command, terminal),
         Command::Completions(args) => completions::run(&args, terminal),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use portcullis_engine::config::{Node, NodeValue, PolicyError};
 use portcullis_engine::token::Proven;
-use portcullis_engine::{FetchState, Policy, Secret, SecretLookup, Worker};
+use portcullis_engine::{FetchState, Policy, Secret, SecretLookup, UnixTime, Worker, feed};
 
 use crate::diagnostic::{self, Severity};
 use crate::exit::Failure;
@@ -120,6 +120,33 @@ pub fn note_missing_keys(policy: &Policy, worker: &Worker, terminal: &mut Termin
         terminal.note(format_args!(
             "keys of provider `{name}` are not fetched here; give them with --provider-jwks {name}=FILE"
         ));
+    }
+}
+
+/// Has a worker obey the identity feed of these files, as if its server had just said that it is the newest.
+///
+/// # Errors
+/// A file cannot be read or is none to take, or the policy has no feed.
+pub fn take_feeds(policy: &Policy, worker: &mut Worker, files: &[PathBuf], now: UnixTime) -> Result<(), Failure> {
+    for path in files {
+        let source = policy.identity_feed().ok_or_else(|| {
+            Failure::usage("this policy has no `identity_feed`").remedy("leave out --feed, or say who signs it")
+        })?;
+        let mut bytes = input::read(path)?;
+        let read = feed::read(std::mem::take(&mut *bytes), source.keys());
+        read.and_then(|feed| worker.take_feed(policy, feed, now)).map_err(|error| {
+            Failure::invalid(format!("{}: {error}", input::describe(path))).remedy(
+                "give a feed that the policy's key signed, the full one first; `portcullis feed verify` tells more",
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// Says that no file holds the feed.
+pub fn note_missing_feed(policy: &Policy, worker: &Worker, terminal: &mut Terminal) {
+    if policy.identity_feed().is_some() && worker.feeds().is_none() {
+        terminal.note("the identity feed is not fetched here; give it with --feed FILE");
     }
 }
 

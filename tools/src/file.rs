@@ -108,8 +108,16 @@ impl Replacement {
     ///
     /// # Errors
     /// It could not be written; the old text is in place.
-    pub fn commit(mut self, text: &str) -> Result<(), Failure> {
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+    pub fn commit(self, text: &str) -> Result<(), Failure> {
+        self.commit_bytes(text.as_bytes())
+    }
+
+    /// Puts new bytes in the place of the old.
+    ///
+    /// # Errors
+    /// As [`Replacement::commit`].
+    pub fn commit_bytes(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
         written
             .and_then(|()| fs::rename(&self.beside, &self.target))
             .map_err(|error| cannot_write(&self.target, &error))?;

@@ -2,17 +2,21 @@
 
 mod access;
 mod actor;
+mod api_key;
 mod cli;
 mod command;
 mod diagnostic;
 mod document;
 mod exit;
+mod feed;
 mod file;
 mod input;
 mod jwk;
+mod network;
 mod password;
 mod qr;
 mod random;
+mod records;
 mod recovery;
 mod refresh;
 mod sign_in;

@@ -221,10 +221,18 @@ pub fn sign(
         header.insert("kid".to_owned(), kid.into());
     }
     let header = Value::Object(header);
-    let encode = |value: &dyn std::fmt::Display| URL_SAFE_NO_PAD.encode(value.to_string());
-    let mut token = format!("{}.{}", encode(&header), encode(&Value::Object(claims.clone())));
-    let signature = key.sign(algorithm, token.as_bytes())?;
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(&signature, &mut token);
+    let token = compact(key, algorithm, &header.to_string(), &Value::Object(claims.clone()).to_string())?;
     Ok(Signed { token, header })
+}
+
+/// Signs a payload under a header, which names the algorithm: the compact serialization of RFC 7515 section 7.1.
+///
+/// # Errors
+/// The key could not sign.
+pub fn compact(key: &SigningKey, algorithm: Algorithm, header: &str, payload: &str) -> Result<String, Failure> {
+    let mut text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+    let signature = key.sign(algorithm, text.as_bytes())?;
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(&signature, &mut text);
+    Ok(text)
 }

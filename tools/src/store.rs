@@ -4,6 +4,7 @@
 //! command was in the way; so it must do nothing but ask the [`Session`] it is given. A write is on the disk when
 //! `write` returns. Every statement is a literal with bound parameters, listed by [`statements`].
 
+mod api_keys;
 mod check;
 mod consents;
 mod email;
@@ -11,9 +12,11 @@ mod erase;
 mod error;
 mod failures;
 mod families;
+mod feed;
 mod keyring;
 mod location;
 mod open;
+mod revoked;
 mod role;
 mod rotate;
 mod seal;
@@ -32,20 +35,22 @@ use tokio::runtime::Runtime;
 
 use crate::time;
 
+pub use api_keys::{KeptApiKey, StoredApiKey};
 pub use consents::Consent;
 pub use email::Email;
 pub use error::Error;
 pub use failures::Failures;
 pub use families::{Family, Lifetime};
 pub use keyring::Keyring;
-pub use location::{Location, MASTER_VARIABLE, master};
+pub use location::{Location, MASTER_VARIABLE, is_named, master};
 pub use open::discard;
+pub use revoked::RevokedToken;
 pub use role::{Role, Roles, Status};
 pub use second_factor::SecondFactor;
 pub use session::Session;
 pub use settings::Settings;
 pub use sign_ins::{Candidate, Event, SignIn};
-pub use users::{Action, Change, Details, Filter, Handle, Listed, NewUser, User, Version};
+pub use users::{Action, Change, Details, Filter, Handle, Listed, NewUser, Subject, User, Version};
 
 #[cfg(test)]
 mod tests;

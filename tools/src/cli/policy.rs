@@ -131,6 +131,9 @@ pub struct ExplainArgs {
     /// The keys of a provider with `remote_jwks`, from a file: nothing is fetched here. Can be repeated.
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_provider_file)]
     pub provider_jwks: Vec<(String, PathBuf)>,
+    /// The identity feed, from a file: nothing is fetched here. Can be repeated, for a delta after the full feed.
+    #[arg(long, value_name = "FILE")]
+    pub feed: Vec<PathBuf>,
     /// A header of the upstream's response, to see what becomes of it. Can be repeated.
     #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     pub response_header: Vec<(String, String)>,
@@ -190,6 +193,9 @@ pub struct TestArgs {
     /// The keys of a provider with `remote_jwks`, from a file, for real tokens: nothing is fetched here. Can be repeated.
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_provider_file)]
     pub provider_jwks: Vec<(String, PathBuf)>,
+    /// The identity feed, from a file: nothing is fetched here. Can be repeated, for a delta after the full feed.
+    #[arg(long, value_name = "FILE")]
+    pub feed: Vec<PathBuf>,
     /// Write a report in JUnit's XML to this file, in the place of an earlier one.
     #[arg(long, value_name = "OUT")]
     pub junit: Option<PathBuf>,

@@ -9,6 +9,7 @@ use portcullis_engine::token::Algorithm;
 
 use super::login::{REFRESH_ABOUT, REFRESH_EXAMPLES, RefreshArgs};
 use super::policy::parse_provider_file;
+use super::revoke::{REVOKE_ABOUT, REVOKE_EXAMPLES, RevokeArgs, UNREVOKE_ABOUT, UNREVOKE_EXAMPLES, UnrevokeArgs};
 use crate::time::{parse_duration, parse_moment};
 
 /// Commands under `token`.
@@ -26,6 +27,12 @@ pub enum TokenCommand {
     /// Take a refresh token, and print the next access token and refresh token.
     #[command(long_about = REFRESH_ABOUT, after_help = REFRESH_EXAMPLES)]
     Refresh(Box<RefreshArgs>),
+    /// Make tokens void before they expire.
+    #[command(long_about = REVOKE_ABOUT, after_help = REVOKE_EXAMPLES)]
+    Revoke(Box<RevokeArgs>),
+    /// Take the revocation of a single token back.
+    #[command(long_about = UNREVOKE_ABOUT, after_help = UNREVOKE_EXAMPLES)]
+    Unrevoke(Box<UnrevokeArgs>),
 }
 
 const ISSUE_ABOUT: &str = "\

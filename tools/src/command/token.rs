@@ -3,6 +3,7 @@
 mod inspect;
 mod issue;
 mod refresh;
+mod revoke;
 mod verify;
 
 use base64::Engine;
@@ -24,6 +25,8 @@ pub fn run(command: TokenCommand, terminal: &mut Terminal) -> Result<Exit, Failu
         TokenCommand::Inspect(args) => inspect::run(&args, terminal),
         TokenCommand::Verify(args) => verify::run(&args, terminal),
         TokenCommand::Refresh(args) => refresh::run(&args, terminal),
+        TokenCommand::Revoke(args) => revoke::run(&args, terminal),
+        TokenCommand::Unrevoke(args) => revoke::undo(&args, terminal),
     }
 }
 

@@ -135,6 +135,7 @@ impl Session<'_> {
             return Err(Error::Damaged("a user has no version"));
         }
         self.history(&user).await?;
+        self.api_keys_of(user.slot).await?;
         Ok(user.is_left_over)
     }
 }

@@ -65,6 +65,12 @@ impl Epoch {
         self.tree.key(slot)
     }
 
+    /// Whether the key that wraps a user's is still there.
+    #[must_use]
+    pub fn has(&self, slot: u32) -> bool {
+        self.tree.has(slot)
+    }
+
     /// What an e-mail address, normalised, is found by.
     #[must_use]
     pub fn index(&self, email: &str) -> [u8; 32] {

@@ -45,6 +45,12 @@ impl Location {
     }
 }
 
+/// Whether an option or the environment names a store.
+#[must_use]
+pub fn is_named(option: Option<&Path>) -> bool {
+    option.is_some() || set(STORE_VARIABLE).is_some()
+}
+
 /// The master key in an environment variable.
 ///
 /// # Errors

@@ -20,11 +20,12 @@ use crate::time;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("migrations/0001_accounts.sql")),
     (2, "sign_in", include_str!("migrations/0002_sign_in.sql")),
+    (3, "feed", include_str!("migrations/0003_feed.sql")),
 ];
 
 statements! {
     HAS_SCHEMA = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
-    APPLIED = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+    APPLIED = "SELECT version FROM _sqlx_migrations ORDER BY version";
     CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)";
 }
 
@@ -114,13 +115,16 @@ async fn connect(location: &Location, new: bool) -> Result<SqliteConnection, Err
 /// Brings the schema up to this version's, if it is not.
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), Error> {
     let has_schema: i64 = sqlx::query(HAS_SCHEMA).fetch_one(&mut *connection).await?.try_get(0)?;
-    let newest = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
     if has_schema > 0 {
-        let applied: i64 = sqlx::query(APPLIED).fetch_one(&mut *connection).await?.try_get(0)?;
-        match applied.cmp(&newest) {
-            std::cmp::Ordering::Equal => return Ok(()),
-            std::cmp::Ordering::Greater => return Err(Error::Newer),
-            std::cmp::Ordering::Less => {}
+        let rows = sqlx::query(APPLIED).fetch_all(&mut *connection).await?;
+        let applied = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Error>>()?;
+        let known: Vec<i64> = MIGRATIONS.iter().map(|(version, ..)| *version).collect();
+        // All of them, not the last alone: versions of this command that were made side by side may each know another one.
+        if applied == known {
+            return Ok(());
+        }
+        if applied.iter().any(|version| !known.contains(version)) {
+            return Err(Error::Newer);
         }
     }
     let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {

@@ -79,6 +79,12 @@ impl KeyTree {
         Some(node.key)
     }
 
+    /// Whether the key of a leaf was not destroyed.
+    #[must_use]
+    pub fn has(&self, leaf: u32) -> bool {
+        self.cover(leaf).is_some()
+    }
+
     /// Destroys the key of a leaf. Returns whether it was there.
     pub fn puncture(&mut self, leaf: u32) -> bool {
         let Some((&first, _)) = self.cover(leaf) else { return false };

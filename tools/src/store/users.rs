@@ -3,6 +3,7 @@
 mod history;
 mod key;
 mod list;
+mod subjects;
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,9 +25,13 @@ pub use history::Version;
 use key::State;
 pub use key::UserKey;
 pub use list::{Filter, Listed};
+pub use subjects::Subject;
 
 #[cfg(test)]
-pub use {history::STATEMENTS as HISTORY_STATEMENTS, list::STATEMENTS as LIST_STATEMENTS};
+pub use {
+    history::STATEMENTS as HISTORY_STATEMENTS, list::STATEMENTS as LIST_STATEMENTS,
+    subjects::STATEMENTS as SUBJECT_STATEMENTS,
+};
 
 statements! {
     FIND_BY_ID = "SELECT u.slot, u.id, u.version, u.status, u.roles, u.tokens_void_before, u.created_at, u.changed_at, \
@@ -176,6 +181,12 @@ pub enum Action {
     RevokeFamily,
     /// All of their sign-ins ended.
     RevokeAll,
+    /// Given an API key.
+    IssueApiKey,
+    /// An API key of theirs given an end, for another in its place.
+    RotateApiKey,
+    /// An API key of theirs ended.
+    RevokeApiKey,
     /// Their password hashed anew, at a sign-in, at today's cost.
     #[allow(dead_code, reason = "for whoever signs users in")]
     RehashPassword,
@@ -202,6 +213,9 @@ impl Action {
             Self::ResetTotp => "reset_totp",
             Self::RevokeFamily => "revoke_family",
             Self::RevokeAll => "revoke_all",
+            Self::IssueApiKey => "issue_api_key",
+            Self::RotateApiKey => "rotate_api_key",
+            Self::RevokeApiKey => "revoke_api_key",
             Self::RehashPassword => "rehash_password",
         }
     }
@@ -225,6 +239,8 @@ pub struct Change<'a> {
     pub password: Option<Zeroizing<String>>,
     /// Whether tokens issued so far end with it.
     pub void_tokens: bool,
+    /// Tokens issued before this moment end with it.
+    pub void_tokens_before: Option<i64>,
     /// What else the history should say.
     pub extra: Option<serde_json::Value>,
 }
@@ -242,6 +258,7 @@ impl<'a> Change<'a> {
             details: None,
             password: None,
             void_tokens: false,
+            void_tokens_before: None,
             extra: None,
         }
     }
@@ -375,6 +392,9 @@ impl Session<'_> {
         }
         if let Some(hash) = &change.password {
             next.password = Some(hash.clone());
+        }
+        if let Some(moment) = change.void_tokens_before {
+            next.tokens_void_before = moment.max(user.tokens_void_before);
         }
         if change.void_tokens {
             next.tokens_void_before = next.changed_at.saturating_add(1).max(user.tokens_void_before);

@@ -10,8 +10,10 @@
 )]
 
 mod accounts;
+mod api_key;
 mod argon2;
 mod docs;
+mod feed;
 mod fixtures;
 mod key;
 mod life;

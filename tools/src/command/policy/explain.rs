@@ -35,6 +35,8 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
     let now = args.at.map_or_else(time::now_precise, UnixTime::from_seconds);
     let mut steps = Steps::default();
     let mut worker = document::worker(&policy, &args.provider_jwks, terminal)?;
+    document::take_feeds(&policy, &mut worker, &args.feed, now)?;
+    document::note_missing_feed(&policy, &worker, terminal);
     let (headers, given) = (
         borrow_headers(&headers),
         Given { now, client: args.ip, has_body: body.as_ref().map(|body| !body.is_empty()) },

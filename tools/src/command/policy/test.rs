@@ -47,6 +47,7 @@ pub fn run(args: &TestArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
             .remedy("leave --filter out to run them all"));
     }
     let mut worker = document::quiet_worker(&policy, &args.provider_jwks)?;
+    document::take_feeds(&policy, &mut worker, &args.feed, time::now_precise())?;
     let ran = decide_all(chosen, &policy, &mut worker, terminal);
     let results = Results {
         policy: &policy_document.name,
@@ -58,6 +59,9 @@ pub fn run(args: &TestArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     };
     if results.ran.iter().any(|ran| !ran.passed() && ran.seen.reason == DenyReason::KeysUnavailable.code()) {
         document::note_missing_keys(&policy, &worker, terminal);
+    }
+    if results.ran.iter().any(|ran| !ran.passed() && ran.seen.reason == DenyReason::FeedUnavailable.code()) {
+        document::note_missing_feed(&policy, &worker, terminal);
     }
     if let Some(path) = &args.junit {
         std::fs::write(path, results.junit())
@@ -75,7 +79,8 @@ pub fn run(args: &TestArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
 fn spare_inputs(args: &TestArgs) -> Result<(), Failure> {
     let Some(out) = args.junit.as_deref().and_then(|out| out.canonicalize().ok()) else { return Ok(()) };
     let keys = args.provider_jwks.iter().map(|(_, path)| path.as_path());
-    let mut read = [args.file.as_path(), args.cases.as_path()].into_iter().chain(keys);
+    let feeds = args.feed.iter().map(std::path::PathBuf::as_path);
+    let mut read = [args.file.as_path(), args.cases.as_path()].into_iter().chain(keys).chain(feeds);
     if read.any(|path: &Path| path.canonicalize().is_ok_and(|path| path == out)) {
         return Err(Failure::usage("the report would take the place of a file that is read")
             .remedy("name another file in --junit OUT"));
@@ -114,6 +119,8 @@ fn decide_all(cases: Vec<Case>, policy: &Policy, worker: &mut Worker, terminal: 
         let started = Instant::now();
         let (now, has_body) = (case.now.unwrap_or(now), Some(!case.body.is_empty()));
         let facts = Given { now, client: case.client, has_body };
+        // Whatever the time of a case, the feed was the newest then.
+        worker.confirm_feed(policy, now);
         let (mut headers, mut steps) = (case.headers.clone(), Steps::default());
         let mut verdict = decide(&case, &mut headers, &facts, policy, worker, &mut steps);
         verdict.trace_body(&case.body, &mut steps);

@@ -74,6 +74,8 @@ async fn everything(session: &mut Session<'_>, user: &User) -> Result<Value, Err
     let changes = std::iter::once(None).chain(versions.iter().map(Some)).zip(&versions);
     let versions: Vec<_> = changes.map(|(before, version)| history::for_programs(before, version)).collect();
     let consents: Vec<_> = consents.iter().map(consent::for_programs).collect();
+    let api_keys: Vec<_> =
+        session.api_keys_of(user.slot).await?.iter().map(crate::command::api_key::for_programs).collect();
     let sign_ins = sign_ins::read(session, user).await?.for_programs();
     let password = user.password.as_deref().and_then(|hash| crate::password::StoredHash::parse(hash).ok());
     Ok(json!({
@@ -83,6 +85,7 @@ async fn everything(session: &mut Session<'_>, user: &User) -> Result<Value, Err
         "history": versions,
         "consents": consents,
         "access": sign_ins,
+        "api_keys": api_keys,
     }))
 }
 
