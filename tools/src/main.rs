@@ -2,12 +2,14 @@
 
 mod access;
 mod actor;
+mod audit;
 mod cli;
 mod command;
 mod diagnostic;
 mod document;
 mod exit;
 mod file;
+mod html;
 mod input;
 mod jwk;
 mod password;

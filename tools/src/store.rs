@@ -38,7 +38,7 @@ pub use error::Error;
 pub use failures::Failures;
 pub use families::{Family, Lifetime};
 pub use keyring::Keyring;
-pub use location::{Location, MASTER_VARIABLE, master};
+pub use location::{Location, MASTER_VARIABLE, STORE_VARIABLE, master};
 pub use open::discard;
 pub use role::{Role, Roles, Status};
 pub use second_factor::SecondFactor;
