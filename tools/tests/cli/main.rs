@@ -11,8 +11,10 @@
 
 mod accounts;
 mod argon2;
+mod audit;
 mod docs;
 mod fixtures;
+mod incident;
 mod key;
 mod life;
 mod login;
