@@ -1,7 +1,9 @@
 //! The command line: every command, its options and its help.
 
 mod api_key;
+mod audit;
 mod feed;
+mod incident;
 mod key;
 mod login;
 mod password;
@@ -23,7 +25,12 @@ pub use api_key::{
     ApiKeyCommand, IssueArgs as ApiKeyIssueArgs, ListArgs as ApiKeyListArgs, RevokeArgs as ApiKeyRevokeArgs,
     RotateArgs as ApiKeyRotateArgs,
 };
+pub use audit::{
+    AuditCommand, AuditExportArgs, AuditPruneArgs, AuditVerifyArgs, ChainKeyInput, CheckpointArgs, ExportFormat,
+    RecordFilter, SearchArgs, StatsArgs, When,
+};
 pub use feed::{BuildArgs as FeedBuildArgs, FeedCommand, InspectArgs as FeedInspectArgs, VerifyArgs as FeedVerifyArgs};
+pub use incident::{IncidentCommand, IncidentReportArgs};
 pub use key::{GenerateArgs as KeyGenerateArgs, JwksArgs, KeyCommand, RotateArgs, ThumbprintArgs};
 pub use login::{AccessTokenArgs, LoginArgs, LogoutArgs, RefreshArgs, RefreshTokenInput};
 pub use password::{HashArgs, PasswordCommand, PasswordInput, StrengthArgs, VerifyArgs};
@@ -115,6 +122,12 @@ pub enum Command {
     /// Check, explain, test and compare policies.
     #[command(subcommand, arg_required_else_help = true, after_help = POLICY_EXAMPLES)]
     Policy(PolicyCommand),
+    /// Read the audit records of the filter and of this command.
+    #[command(subcommand, arg_required_else_help = true, after_help = AUDIT_EXAMPLES)]
+    Audit(AuditCommand),
+    /// Gather evidence.
+    #[command(subcommand, arg_required_else_help = true, after_help = incident::INCIDENT_EXAMPLES)]
+    Incident(IncidentCommand),
     /// Print a completion script for a shell.
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -164,6 +177,12 @@ Examples:
   portcullis policy render policy.yaml --for envoy
   portcullis policy matrix policy.yaml
   portcullis policy diff old.yaml policy.yaml";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  portcullis audit search audit.log --user alice --decision deny --since 24h
+  portcullis audit stats audit.log
+  portcullis audit verify audit.log.1.gz audit.log --key-env AUDIT_KEY";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

@@ -1,9 +1,11 @@
 //! What each command does.
 
 mod api_key;
+mod audit;
 mod completions;
 mod feed;
 mod grant;
+mod incident;
 mod init;
 mod key;
 mod login;
@@ -11,20 +13,36 @@ mod logout;
 mod man;
 mod password;
 mod policy;
+mod recorded;
 mod secret;
 mod store;
 mod token;
 mod user;
 
+use crate::audit::admin::Log;
 use crate::cli::Command;
 use crate::exit::{Exit, Failure};
 use crate::terminal::Terminal;
 
-/// Runs a command.
+/// Runs a command, and records it where that is asked for and it changes something.
 ///
 /// # Errors
-/// Why it could not do its work.
+/// Why it could not do its work, or that it cannot be recorded.
 pub fn run(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let Some(act) = recorded::act(&command) else { return carry_out(command, terminal) };
+    let Some(log) = Log::open()? else { return carry_out(command, terminal) };
+    let outcome = carry_out(command, terminal);
+    match (log.record(&act, matches!(outcome, Ok(Exit::Good))), outcome) {
+        (Ok(()), outcome) => outcome,
+        (Err(unwritten), Ok(_)) => Err(unwritten),
+        (Err(unwritten), Err(failure)) => {
+            terminal.warn(unwritten.cause);
+            Err(failure)
+        }
+    }
+}
+
+fn carry_out(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match command {
         Command::Secret(command) => secret::run(&command, terminal),
         Command::Key(command) => key::run(&command, terminal),
@@ -38,6 +56,8 @@ pub fn run(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Command::Feed(command) => feed::run(&command, terminal),
         Command::Store(command) => store::run(&command, terminal),
         Command::Policy(command) => policy::run(&command, terminal),
+        Command::Incident(command) => incident::run(&command, terminal),
+        Command::Audit(command) => audit::run(&command, terminal),
         Command::Completions(args) => completions::run(&args, terminal),
         Command::Man(args) => man::run(&args, terminal),
     }

@@ -104,7 +104,15 @@ impl Replacement {
         Self::begin(path)
     }
 
-    /// Puts the new text in the place of the old.
+    /// Writes a part of the new text.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&mut self, part: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(part).map_err(|error| cannot_write(&self.beside, &error))
+    }
+
+    /// Puts the new text, or with it what was written before and this, in the place of the old.
     ///
     /// # Errors
     /// It could not be written; the old text is in place.

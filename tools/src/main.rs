@@ -3,6 +3,7 @@
 mod access;
 mod actor;
 mod api_key;
+mod audit;
 mod cli;
 mod command;
 mod diagnostic;
@@ -10,6 +11,7 @@ mod document;
 mod exit;
 mod feed;
 mod file;
+mod html;
 mod input;
 mod jwk;
 mod network;

@@ -42,7 +42,7 @@ pub use error::Error;
 pub use failures::Failures;
 pub use families::{Family, Lifetime};
 pub use keyring::Keyring;
-pub use location::{Location, MASTER_VARIABLE, is_named, master};
+pub use location::{Location, MASTER_VARIABLE, STORE_VARIABLE, is_named, master};
 pub use open::discard;
 pub use revoked::RevokedToken;
 pub use role::{Role, Roles, Status};

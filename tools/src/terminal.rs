@@ -80,6 +80,12 @@ impl Terminal {
         self.attempt(|out| out.flush())
     }
 
+    /// Whether the reader of standard output has gone away.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.out_closed
+    }
+
     fn attempt(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         if self.out_closed {
             return Ok(());

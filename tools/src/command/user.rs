@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{ConsentCommand, StoreInput, UserChangeArgs, UserCommand};
 use crate::exit::{Exit, Failure};
-use crate::store::{Status, Store, User};
+use crate::store::{Handle, Status, Store, User};
 use crate::terminal::{Terminal, visible};
 use crate::time;
 
@@ -48,6 +48,28 @@ pub fn run(command: &UserCommand, terminal: &mut Terminal) -> Result<Exit, Failu
         UserCommand::Totp(command) => totp::run(command, terminal),
         UserCommand::Import(args) => import::run(args, terminal),
     }
+}
+
+/// What the store has about a user: as they are now, their history, and their sign-ins.
+///
+/// # Errors
+/// There is none, or the store cannot be read.
+pub fn evidence(input: &StoreInput, handle: &Handle) -> Result<Value, Failure> {
+    let mut store = open(input)?;
+    let (user, versions, sign_ins) = store.read(async |session| {
+        let user = session.find(handle).await?;
+        let versions = session.history(&user).await?;
+        let sign_ins = sign_ins::read(session, &user).await?;
+        Ok((user, versions, sign_ins))
+    })?;
+    let changes = std::iter::once(None).chain(versions.iter().map(Some)).zip(&versions);
+    let versions: Vec<Value> = changes.map(|(before, version)| history::for_programs(before, version)).collect();
+    let mut evidence = for_programs(&user);
+    if let Value::Object(members) = &mut evidence {
+        members.insert("versions".to_owned(), versions.into());
+        members.insert("access".to_owned(), sign_ins.for_programs());
+    }
+    Ok(evidence)
 }
 
 /// Opens the store that the options name.

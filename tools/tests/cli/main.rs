@@ -12,9 +12,11 @@
 mod accounts;
 mod api_key;
 mod argon2;
+mod audit;
 mod docs;
 mod feed;
 mod fixtures;
+mod incident;
 mod key;
 mod life;
 mod login;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Cell, Entry, Matrix, OUTSIDERS};
-use crate::terminal::visible;
+use crate::html::text;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -85,14 +85,4 @@ fn group(entry: &Entry, columns: usize) -> String {
         );
     }
     format!("<tbody>\n{rows}</tbody>\n")
-}
-
-/// Text as HTML, in elements and in attributes with quotes.
-fn text(raw: &str) -> String {
-    visible(raw)
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
 }

@@ -1,0 +1,81 @@
+use std::io::Write as _;
+
+use super::*;
+use crate::audit::testing::{Numbers, directory};
+use crate::terminal::Terminal;
+
+/// What `scan` hands out, put together, and how often it did.
+fn gathered(sources: &[Source]) -> (Vec<u8>, usize) {
+    let (mut all, mut count) = (Vec::new(), 0);
+    scan(sources, Terminal::standard().bar("testing"), <[u8]>::to_vec, |block| {
+        assert!(block.is_empty() || all.is_empty() || all.last() == Some(&b'\n'), "a block begins with a line");
+        all.extend(block);
+        count += 1;
+        Ok(Flow::GoOn)
+    })
+    .unwrap();
+    (all, count)
+}
+
+#[test]
+fn every_line_is_seen_once_and_in_order_wherever_pieces_end() {
+    let folder = directory("pieces");
+    let piece = usize::try_from(PIECE_BYTES).unwrap();
+    let mut numbers = Numbers(1);
+    let random: Vec<u8> = std::iter::repeat_with(|| {
+        let mut line = vec![b'x'; numbers.below(900)];
+        line.push(b'\n');
+        line
+    })
+    .take(3000)
+    .flatten()
+    .collect();
+    let at_the_border = |before: usize| {
+        let mut text = vec![b'a'; before];
+        text.push(b'\n');
+        text.extend(vec![b'b'; piece - 10]);
+        text.extend(b"\nc\n");
+        text
+    };
+    let texts: [(&str, Vec<u8>); 7] = [
+        ("lines of any length", random.clone()),
+        ("no line break at the end", random[..random.len() - 1].to_vec()),
+        ("a line that ends where a piece does", at_the_border(piece - 1)),
+        ("a line that ends one before", at_the_border(piece - 2)),
+        ("a line that ends one behind", at_the_border(piece)),
+        ("empty lines", vec![b'\n'; piece * 2 + 1]),
+        ("exactly two pieces", [vec![b'x'; piece - 1], vec![b'\n'], vec![b'y'; piece - 1], vec![b'\n']].concat()),
+    ];
+    for (what, text) in texts {
+        let path = folder.join(what);
+        std::fs::write(&path, &text).unwrap();
+        let (all, count) = gathered(&[Source::find(&path).unwrap()]);
+        assert!(all == text, "{what}: {} of {}", all.len(), text.len());
+        assert!(count > 1, "{what}");
+    }
+}
+
+#[test]
+fn files_come_one_after_the_other() {
+    let folder = directory("files");
+    let mut sources = Vec::new();
+    for name in ["a", "b", "c"] {
+        let path = folder.join(name);
+        std::fs::File::create(&path).unwrap().write_all(format!("{name}\n").as_bytes()).unwrap();
+        sources.push(Source::find(&path).unwrap());
+    }
+    assert_eq!(gathered(&sources).0, b"a\nb\nc\n");
+}
+
+#[test]
+fn who_has_enough_gets_no_more() {
+    let path = directory("enough").join("file");
+    std::fs::write(&path, "line\n".repeat(400_000)).unwrap();
+    let mut count = 0;
+    scan(&[Source::find(&path).unwrap()], Terminal::standard().bar("testing"), <[u8]>::len, |_| {
+        count += 1;
+        Ok(Flow::Stop)
+    })
+    .unwrap();
+    assert_eq!(count, 1);
+}

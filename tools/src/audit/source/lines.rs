@@ -1,0 +1,115 @@
+//! Lines out of a reader, in constant memory.
+
+use std::io::{self, Read};
+
+use memchr::{memchr, memrchr};
+
+/// Longer than any record; of a longer line only the beginning is seen.
+pub const MAX_LINE_BYTES: usize = 256 * 1024;
+
+/// How much is read at a time.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// A line of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'b> {
+    /// Its text, without the line break.
+    pub text: &'b [u8],
+    /// Its number, from 1.
+    pub number: u64,
+}
+
+/// A line from its first `{` on: an access log begins with it, the proxy's own log writes its own beginning before.
+#[must_use]
+pub fn object(text: &[u8]) -> Option<&[u8]> {
+    memchr(b'{', text).and_then(|at| text.get(at..))
+}
+
+/// Reads lines one by one, or by the block.
+pub struct Lines<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// Where what has not been given out begins.
+    at: usize,
+    ended: bool,
+    /// In the rest of a line that is too long.
+    skipping: bool,
+    number: u64,
+}
+
+impl<R: Read> Lines<R> {
+    /// From the beginning.
+    pub const fn new(reader: R) -> Self {
+        Self { reader, buffer: Vec::new(), at: 0, ended: false, skipping: false, number: 0 }
+    }
+
+    /// The next line. The last of a file may lack its line break.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.next(memchr).map(|range| {
+            range.map(|(start, end)| {
+                self.number = self.number.saturating_add(1);
+                let text = self.buffer.get(start..end).unwrap_or_default();
+                Line { text: text.strip_suffix(b"\n").unwrap_or(text), number: self.number }
+            })
+        })
+    }
+
+    /// The next lines, as many as are there.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+        self.next(memrchr).map(|range| range.and_then(|(start, end)| self.buffer.get(start..end)))
+    }
+
+    /// Up to and with the line break that `find` finds.
+    fn next(&mut self, find: fn(u8, &[u8]) -> Option<usize>) -> io::Result<Option<(usize, usize)>> {
+        loop {
+            let rest = self.buffer.get(self.at..).unwrap_or_default();
+            if self.skipping {
+                if let Some(length) = memchr(b'\n', rest) {
+                    self.skipping = false;
+                    self.at = self.at.saturating_add(length).saturating_add(1);
+                    continue;
+                }
+                self.at = self.buffer.len();
+            } else {
+                let found = find(b'\n', rest).map(|length| length.saturating_add(1));
+                let too_long = rest.len() >= MAX_LINE_BYTES;
+                if let Some(length) =
+                    found.or_else(|| (too_long || self.ended && !rest.is_empty()).then_some(rest.len()))
+                {
+                    self.skipping = found.is_none() && !self.ended;
+                    let start = self.at;
+                    self.at = start.saturating_add(length);
+                    return Ok(Some((start, self.at)));
+                }
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads on, behind what has not been given out.
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.at.min(self.buffer.len()));
+        self.at = 0;
+        let old = self.buffer.len();
+        self.buffer.resize(old.saturating_add(BLOCK_BYTES), 0);
+        let room = self.buffer.get_mut(old..).unwrap_or_default();
+        let count = loop {
+            match self.reader.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.buffer.truncate(old.saturating_add(*count.as_ref().unwrap_or(&0)));
+        self.ended = count? == 0;
+        Ok(())
+    }
+}
