@@ -33,10 +33,10 @@ fn a_key_is_worth_what_the_feed_says() {
     server.on(FULL, keys(1).answer());
     server.up();
     let proxy = four_workers(&upstream, &server, &policy(&json!({})));
-    everywhere(&proxy, &with(&api_key(1)), 200);
+    let asked = everywhere(&proxy, &with(&api_key(1)), 200);
     upstream.take();
     let mut bench = Bench::new("API keys", &proxy, "main", &upstream);
-    while bench.exchange(&Request::get("/open")).record.is_some_and(|record| record.text("route") != "open") {}
+    bench.skip(asked);
     let invalid = |reason| {
         Expect::deny(401, reason).response("www-authenticate", r#"Bearer realm="portcullis", error="invalid_token""#)
     };

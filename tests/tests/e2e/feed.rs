@@ -41,13 +41,18 @@ fn ada() -> Request {
     Request::get("/me").bearer(&Token::of("ada", "viewer").claim("jti", "ada-1").mint())
 }
 
-/// Waits until `request` is answered `status` on so many new connections in a row that every worker answered some.
+/// Waits until `request` is answered `status` on so many new connections in a row that every worker answered some. Gives
+/// how many requests that took.
 #[track_caller]
-pub(super) fn everywhere(proxy: &Proxy, request: &Request, status: u16) {
+pub(super) fn everywhere(proxy: &Proxy, request: &Request, status: u16) -> usize {
     let address = proxy.address("main");
-    eventually("the same answer from every worker", || {
-        (0..CONNECTIONS).all(|_| fetch(address, request).status == status).then_some(())
-    });
+    let mut sent = 0;
+    let mut answered = || {
+        sent += 1;
+        fetch(address, request).status == status
+    };
+    eventually("the same answer from every worker", || (0..CONNECTIONS).all(|_| answered()).then_some(()));
+    sent
 }
 
 /// Waits until a counter of the feed's is at least `value`.

@@ -78,6 +78,11 @@ impl<'a> Bench<'a> {
         self
     }
 
+    /// Passes over the records of so many requests that were sent before.
+    pub fn skip(&mut self, requests: usize) {
+        (0..requests).for_each(|_| drop(self.audit.next()));
+    }
+
     /// Sends `request` and gathers what it did.
     #[track_caller]
     pub fn exchange(&mut self, request: &Request) -> Exchange {
