@@ -58,6 +58,8 @@ def main() -> None:
         erase()
         row("`user export --all`", run("user", "export", "--all", "--out", "all.jsonl"))
         row("`user list --search`", run("user", "list", "--search", "user 77"))
+        run("key", "generate", "--algorithm", "EdDSA", "--out", "feed.pem")
+        row("`feed build`, with everybody's roles", run("feed", "build", "--key", "feed.pem", "--out", "identity.feed"))
         row("`store backup`", run("store", "backup", "--out", "backup.db"))
         row("`store rotate-key`", run("store", "rotate-key"))
         row("`store check`", run("store", "check"))

@@ -1,5 +1,5 @@
 """A feed of a million revoked tokens and 100,000 API keys: how long building, verifying and asking take, and how large
-it is. `make feed-scale` prints the table of docs/benchmarks.md, and then the figures as JSON, to FIGURES as well if
+it is. `make feed-scale` prints the table of docs/accounts.md, and then the figures as JSON, to FIGURES as well if
 that names a file."""
 
 import hashlib

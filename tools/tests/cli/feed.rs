@@ -428,6 +428,30 @@ fn nothing_that_is_read_is_written_over() {
 }
 
 #[test]
+fn what_a_killed_builder_left_is_in_nobodys_way() {
+    let desk = Desk::new("feed_killed");
+    desk.build(&[]).ok();
+    let (signing, out) = (key("ed25519.pem"), desk.path("identity.feed"));
+    let build = ["feed", "build", "--key", signing.to_str().unwrap(), "--out", &out, "--force"];
+    let mut last = desk.read("identity.feed").version();
+    for at in 0..20_u64 {
+        let mut command = desk.accounts.command(build);
+        let null = std::process::Stdio::null;
+        let mut child = command.stdin(null()).stdout(null()).stderr(null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(at));
+        let _done_already = child.kill();
+        child.wait().unwrap();
+        let version = desk.read("identity.feed").version();
+        assert!(version >= last, "a whole feed is there, and none from before");
+        last = version;
+    }
+    desk.accounts.file("identity.feed.new", "half a fee");
+    desk.build(&["--force"]).ok();
+    assert!(desk.read("identity.feed").version() > last);
+    assert!(!desk.accounts.path("identity.feed.new").exists());
+}
+
+#[test]
 fn builders_of_one_file_wait_for_each_other() {
     let desk = Desk::new("feed_locked");
     let outcomes: Vec<Outcome> = std::thread::scope(|scope| {

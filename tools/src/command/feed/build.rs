@@ -41,9 +41,9 @@ pub fn run(args: &FeedBuildArgs, terminal: &mut Terminal) -> Result<Exit, Failur
     }
     let current_delta = delta_out.as_ref().map(|out| out.current(&own)).transpose()?.flatten();
 
-    let (draft, mut store) = gather(args, terminal)?;
+    let (mut draft, mut store) = gather(args, terminal)?;
     let now = time::now();
-    let delta = base.as_ref().map(|base| difference(base, &draft, u32::try_from(now).unwrap_or(u32::MAX)));
+    let delta = base.as_ref().map(|base| difference(base, &mut draft, u32::try_from(now).unwrap_or(u32::MAX)));
     let content = draft.encode().map_err(|error| unwritable(&error))?;
     if let Some(current) = &current
         && !args.force
