@@ -33,6 +33,9 @@ TRIES ?= 200
 # How many accounts `make accounts-scale` makes.
 USERS ?= 1000000
 
+# How many lines `make audit-scale` seals and tampers with.
+LINES ?= 1000000
+
 # What `make fuzz` fuzzes, all targets if nothing is named, and for how long: so many seconds, or so many executions a target.
 FUZZ ?=
 FUZZ_SECONDS ?= 60
@@ -149,6 +152,10 @@ login-timing: build ## Whether a refused sign-in takes as long for an unknown ad
 .PHONY: accounts-scale
 accounts-scale: build ## A store of a million users built and measured; several minutes (USERS=1000000)
 	PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" USERS=$(USERS) $(PYTHON3) tests/accounts_scale.py
+
+.PHONY: audit-scale
+audit-scale: build ## A million sealed lines, tampered with 200 times; a gigabyte searched, beside rg if there is one (LINES=1000000)
+	PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" $(PYTHON3) tests/audit_scale.py --lines $(LINES)
 
 .PHONY: test-envoys
 test-envoys: build $(VENV) $(addprefix .tools/envoy-,$(addsuffix /.installed,$(ENVOYS))) ## The same in the oldest, a middle and the newest Envoy there is (ENVOYS="1.36.4 …")

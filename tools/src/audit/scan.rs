@@ -26,7 +26,7 @@ const MAX_THREADS: usize = 8;
 const AHEAD: usize = 4;
 
 /// How much is read at a time to find the end of a piece's last line.
-const TAIL_BYTES: usize = 8 * 1024;
+const TAIL_BYTES: usize = 4 * 1024;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -152,32 +152,52 @@ fn pieces_of<T>(
     }
 }
 
-/// Reads the lines that begin in a piece, whole. Says where in the buffer they are.
+/// Reads the lines that begin in a piece, whole. Says where in the buffer they are, which is kept as long as it has become:
+/// to fill it with zeros again would take as long as to read.
 fn lines_of(file: &mut File, piece: u64, buffer: &mut Vec<u8>) -> io::Result<(usize, usize)> {
     let start = piece.saturating_mul(PIECE_BYTES);
     // The byte before says whether a line begins where the piece does.
     let from = start.saturating_sub(1);
-    let length = PIECE_BYTES.saturating_add(start - from);
+    let length = usize::try_from(PIECE_BYTES.saturating_add(start - from)).unwrap_or(usize::MAX);
     file.seek(SeekFrom::Start(from))?;
-    buffer.clear();
-    file.take(length).read_to_end(buffer)?;
-    let first = if start == 0 { Some(0) } else { memchr(b'\n', buffer).map(|at| at.saturating_add(1)) };
-    let Some(first) = first.filter(|first| *first < buffer.len()) else { return Ok((0, 0)) };
-    if buffer.last() == Some(&b'\n') {
-        return Ok((first, buffer.len()));
+    let mut filled = read_behind(file, buffer, 0, length)?;
+    let read = buffer.get(..filled).unwrap_or_default();
+    let first = if start == 0 { Some(0) } else { memchr(b'\n', read).map(|at| at.saturating_add(1)) };
+    let Some(first) = first.filter(|first| *first < filled) else { return Ok((0, 0)) };
+    if read.last() == Some(&b'\n') {
+        return Ok((first, filled));
     }
     // The last line goes on in the next piece, or the file ends without a line break.
-    let most = buffer.len().saturating_add(MAX_LINE_BYTES);
-    while buffer.len() < most {
-        let old = buffer.len();
-        file.take(u64::try_from(TAIL_BYTES).unwrap_or(u64::MAX)).read_to_end(buffer)?;
-        let tail = buffer.get(old..).unwrap_or_default();
+    let most = filled.saturating_add(MAX_LINE_BYTES);
+    while filled < most {
+        let count = read_behind(file, buffer, filled, TAIL_BYTES)?;
+        let tail = buffer.get(filled..filled.saturating_add(count)).unwrap_or_default();
         if let Some(end) = memchr(b'\n', tail) {
-            return Ok((first, old.saturating_add(end).saturating_add(1)));
+            return Ok((first, filled.saturating_add(end).saturating_add(1)));
         }
-        if tail.is_empty() {
+        if count == 0 {
             break;
         }
+        filled = filled.saturating_add(count);
     }
-    Ok((first, buffer.len()))
+    Ok((first, filled))
+}
+
+/// Reads so many bytes into a buffer, behind what is in it; fewer only at the end of the file.
+fn read_behind(file: &mut File, buffer: &mut Vec<u8>, start: usize, length: usize) -> io::Result<usize> {
+    let end = start.saturating_add(length);
+    if buffer.len() < end {
+        buffer.resize(end, 0);
+    }
+    let room = buffer.get_mut(start..end).unwrap_or_default();
+    let mut count = 0;
+    while let Some(rest) = room.get_mut(count..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(more) => count = count.saturating_add(more),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
 }
