@@ -62,7 +62,7 @@ fn report(args: &IncidentReportArgs, terminal: &mut Terminal) -> Result<Exit, Fa
     }
     names.sort_unstable();
     names.dedup();
-    let mask_key = args.mask_key_env.as_deref().map(mask_key).transpose()?;
+    let mask_key = args.mask_key_env.as_deref().map(|name| mask_key(name, args.mask_key_encoding)).transpose()?;
     // Who is named by an e-mail address has only its beginning in records, and may share that with others.
     let masked: Vec<String> = names.iter().map(|name| scrub(name).0).filter(|name| name != MASKED).collect();
     evidence.also = names.iter().chain(&masked).filter(|name| **name != args.user).cloned().collect();
