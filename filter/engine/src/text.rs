@@ -68,3 +68,13 @@ impl fmt::Display for Text {
         f.write_str(self)
     }
 }
+
+/// What hexadecimal digits spell, in either case.
+pub(crate) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let pairs = digits.chunks(2).map(|pair| match pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    });
+    pairs.collect()
+}

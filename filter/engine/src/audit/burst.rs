@@ -5,12 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::decision::Decision;
-use crate::hash::FixedMap;
 use crate::time::UnixTime;
 
-/// How many groups are told apart. What comes beyond has a line of its own: nothing is left out for want of room. The
-/// map's hasher has no secret, so this is also how many keys may collide.
-const MAX_GROUPS: usize = 1024;
+/// How many groups are told apart, and so how many a denial is compared with. What comes beyond has a line of its own:
+/// nothing is left out for want of room.
+const MAX_GROUPS: usize = 256;
 
 /// `burst` of a policy.
 #[derive(Clone, Copy, Debug)]
@@ -21,11 +20,12 @@ pub(crate) struct BurstRules {
 }
 
 /// What denials of a group have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
+    // What differs most often comes first.
+    pub(crate) ip: Option<IpAddr>,
     pub(crate) decision: Decision,
     pub(crate) route: Option<Rc<str>>,
-    pub(crate) ip: Option<IpAddr>,
 }
 
 /// Denials without a line of their own.
@@ -58,19 +58,19 @@ pub(crate) enum Turn {
 #[derive(Debug)]
 pub(crate) struct Bursts {
     rules: BurstRules,
-    windows: FixedMap<Group, Window>,
+    windows: Vec<(Group, Window)>,
 }
 
 impl Bursts {
-    pub(crate) fn new(rules: BurstRules) -> Self {
-        Self { rules, windows: FixedMap::default() }
+    pub(crate) const fn new(rules: BurstRules) -> Self {
+        Self { rules, windows: Vec::new() }
     }
 
     /// Takes in a denial.
     pub(crate) fn denied(&mut self, group: &Group, action: &'static str, now: UnixTime) -> Turn {
-        let Some(window) = self.windows.get_mut(group) else {
+        let Some((_, window)) = self.windows.iter_mut().find(|(own, _)| own == group) else {
             if self.windows.len() < MAX_GROUPS {
-                self.windows.insert(group.clone(), Window { start: now, lines: 1, counted: None });
+                self.windows.push((group.clone(), Window { start: now, lines: 1, counted: None }));
             }
             return Turn::Line(None);
         };
@@ -94,10 +94,14 @@ impl Bursts {
     /// What was counted in intervals that are over, or in any where `now` is `None`.
     pub(crate) fn over(&mut self, now: Option<UnixTime>) -> Vec<(Group, Counted)> {
         let interval = self.rules.interval;
-        let over = self.windows.extract_if(|_, window| now.is_none_or(|now| now.since(window.start) >= interval));
-        let mut over: Vec<(Group, Counted)> =
-            over.filter_map(|(group, window)| Some((group, window.counted?))).collect();
-        over.sort_by_key(|(_, counted)| counted.since);
+        let mut over = Vec::new();
+        self.windows.retain_mut(|(group, window)| {
+            let is_over = now.is_none_or(|now| now.since(window.start) >= interval);
+            if is_over && let Some(counted) = window.counted.take() {
+                over.push((group.clone(), counted));
+            }
+            !is_over
+        });
         over
     }
 }

@@ -39,21 +39,19 @@ impl ChainKey {
     /// The key that a secret gives.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
-        let derived: ChainMac = hmac(secret.expose()).chain_update(DERIVATION).finalize().into_bytes().into();
-        Self(hmac(&derived))
+        Self(hmac(&mac(&hmac(secret.expose()), &[DERIVATION])))
     }
 
     /// The MAC of a line, given that of the line before. `body` is the line up to its member `mac`, without the comma.
     #[must_use]
     pub fn link(&self, before: &ChainMac, body: &[u8]) -> ChainMac {
-        self.0.clone().chain_update(before).chain_update(body).finalize().into_bytes().into()
+        mac(&self.0, &[before, body])
     }
 
     /// The MAC of a checkpoint that says that a chain had come to the line with the MAC `reached`.
     #[must_use]
     pub fn checkpoint(&self, reached: &ChainMac, body: &[u8]) -> ChainMac {
-        let mac = self.0.clone().chain_update(CHECKPOINT).chain_update(reached).chain_update(body);
-        mac.finalize().into_bytes().into()
+        mac(&self.0, &[CHECKPOINT, reached, body])
     }
 }
 
@@ -66,6 +64,15 @@ impl std::fmt::Debug for ChainKey {
 /// A keyed hash. Keys of any length are keys (RFC 2104 section 3): the trait's error is of other constructions.
 pub(super) fn hmac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()))
+}
+
+/// The keyed hash of all parts together.
+pub(super) fn mac(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> ChainMac {
+    let mut mac = keyed.clone();
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 /// A chain that is being written.

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac as _};
+use hmac::Hmac;
 use sha2::Sha256;
 
-use super::chain::hmac;
+use super::chain::{hmac, mac};
 use super::scrub::{MASKED, scrub};
 use crate::route::{RouteMatch, Segment};
 use crate::secret::Secret;
@@ -26,7 +26,7 @@ impl MaskKey {
     /// What stands for a value of a field: `h:` and 128 bits, base64url. The field is part of what is hashed.
     #[must_use]
     pub fn hash(&self, field: &str, value: &str) -> String {
-        let mac = self.0.clone().chain_update(field).chain_update([0_u8]).chain_update(value).finalize().into_bytes();
+        let mac = mac(&self.0, &[field.as_bytes(), &[0], value.as_bytes()]);
         let mut text = String::with_capacity(24);
         text.push_str("h:");
         URL_SAFE_NO_PAD.encode_string(mac.get(..16).unwrap_or_default(), &mut text);

@@ -8,6 +8,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::request::decode_form;
+use crate::text::from_hex;
 
 /// What stands in the place of a value that may not be repeated.
 pub const MASKED: &str = "[masked]";
@@ -70,7 +71,11 @@ pub fn scrub(value: &str) -> (String, bool) {
     }
     match value.rsplit_once('@') {
         None => (value.to_owned(), false),
-        Some((local, domain)) if domain.chars().all(|sign| sign.is_alphanumeric() || matches!(sign, '.' | '-')) => {
+        Some((local, domain))
+            if domain
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'.' | b'-')) =>
+        {
             let initial: String = local.chars().take(1).collect();
             (format!("{initial}***@{domain}"), true)
         }
@@ -105,16 +110,25 @@ fn is_sensitive(text: &str, depth: u8) -> bool {
     }
     let standard = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/' | '-' | '_');
     text.split(|sign| !standard(sign)).filter(|word| word.len() >= 8).any(|word| {
-        let word_in_url_alphabet = word.replace('+', "-").replace('/', "_");
-        let from_base64 = BASE64.decode(word_in_url_alphabet).ok();
-        from_base64.into_iter().chain(from_hex(word)).any(|bytes| {
-            let readable = std::str::from_utf8(&bytes).ok().filter(|text| !text.chars().any(char::is_control));
+        let in_url_alphabet: Vec<u8> = word
+            .bytes()
+            .map(|byte| match byte {
+                b'+' => b'-',
+                b'/' => b'_',
+                _ => byte,
+            })
+            .collect();
+        let decoded = [BASE64.decode(in_url_alphabet.as_slice()).ok(), from_hex(word.as_bytes())];
+        decoded.iter().flatten().any(|bytes| {
+            let readable =
+                std::str::from_utf8(bytes).ok().filter(|text| !text.bytes().any(|byte| byte.is_ascii_control()));
             readable.is_some_and(|text| is_sensitive(text, depth.saturating_add(1)))
         })
     })
 }
 
 /// The text in lower case, with letters that only look different made the same, and signs that nobody sees left out.
+#[inline(never)]
 fn fold(text: &str) -> String {
     let folded = text.chars().filter_map(|sign| match u32::from(sign) {
         // Full-width forms, an alphabet of their own for the same letters.
@@ -134,6 +148,7 @@ fn fold(text: &str) -> String {
 }
 
 /// Whether a text in lower case has something in it that opens a door.
+#[inline(never)]
 fn has_credential(text: &str) -> bool {
     if text.contains("-----begin") || text.contains("://") && text.contains('@') {
         return true;
@@ -161,6 +176,7 @@ fn has_credential(text: &str) -> bool {
 }
 
 /// Whether a word has the shape of a compact JWS or JWE (RFC 7515 section 7.1), in lower case.
+#[inline(never)]
 fn is_token(word: &str) -> bool {
     if word.starts_with("eyj") && (word.contains('.') || word.len() >= 24) {
         return true;
@@ -171,6 +187,7 @@ fn is_token(word: &str) -> bool {
 
 /// Whether a payment card's number is in the text: as many digits as its brand has, in one piece or in groups, with the
 /// check digit that ISO/IEC 7812-1 asks for.
+#[inline(never)]
 fn has_card_number(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digit_at = |at: usize| bytes.get(at).filter(|byte| byte.is_ascii_digit()).map(|byte| byte - b'0');
@@ -210,15 +227,6 @@ fn is_card_number(digits: &[u8]) -> bool {
         (_, digit) => u32::from(digit) * 2,
     };
     brand && digits.iter().rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(digit(high)? << 4 | digit(low)?),
-        _ => None,
-    });
-    pairs.collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::hash::FixedSet;
 use crate::remote::RemoteJwks;
 use crate::request::{spells, spells_prefix};
 use crate::secret::{Secret, SecretLookup, SecretSource};
-use crate::text::Text;
+use crate::text::{Text, from_hex};
 use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier, Window};
 use crate::upstream::OWN_PREFIX;
 
@@ -339,14 +339,7 @@ fn decode_secret(value: &Secret, encoding: Encoding) -> Option<Secret> {
     match encoding {
         Encoding::Raw => Some(value.clone()),
         Encoding::Base64Url => URL_SAFE_NO_PAD.decode(bytes).ok().map(Secret::new),
-        Encoding::Hex => {
-            let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-            let pairs = bytes.chunks(2).map(|pair| match pair {
-                [high, low] => Some(digit(high)? << 4 | digit(low)?),
-                _ => None,
-            });
-            pairs.collect::<Option<Vec<u8>>>().map(Secret::new)
-        }
+        Encoding::Hex => from_hex(bytes).map(Secret::new),
     }
 }
 

@@ -56,7 +56,7 @@ fn a_burst_is_summed_up_and_the_counts_add_up() {
         });
         let lines = of(&own, reason);
         assert_eq!(lines + of(&summaries, reason), DENIED, "{reason}");
-        assert!(lines >= 5 && lines < DENIED, "{reason}: {lines} lines");
+        assert!((5..DENIED).contains(&lines), "{reason}: {lines} lines");
         let summary = summaries.iter().find(|record| record.text("reason") == reason).unwrap();
         assert_eq!(summary.text("route"), "documents");
         assert_eq!((summary.text("ip_address").as_str(), summary.text("decision").as_str()), ("127.0.0.1", "deny"));
