@@ -96,7 +96,8 @@ proptest! {
     fn blocks_put_together_are_the_text(text in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..2000)) {
         let mut lines = Lines::new(&text[..]);
         let mut all = Vec::new();
-        while let Some(block) = lines.next_block().unwrap() {
+        while let Some((before, block)) = lines.next_block().unwrap() {
+            prop_assert_eq!(before, all.len() as u64);
             all.extend_from_slice(block);
         }
         prop_assert_eq!(&all, &text);
