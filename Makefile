@@ -38,6 +38,9 @@ REVOKED ?= 1000000
 KEYS ?= 100000
 FIGURES ?=
 
+# How many lines `make audit-scale` seals and tampers with.
+LINES ?= 1000000
+
 # What `make fuzz` fuzzes, all targets if nothing is named, and for how long: so many seconds, or so many executions a target.
 FUZZ ?=
 FUZZ_SECONDS ?= 60
@@ -158,6 +161,10 @@ accounts-scale: build ## A store of a million users built and measured; several 
 .PHONY: feed-scale
 feed-scale: build ## A feed of a million revoked tokens and 100,000 API keys built, verified and measured; a minute (REVOKED=1000000 KEYS=100000)
 	PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" REVOKED=$(REVOKED) KEYS=$(KEYS) FIGURES="$(FIGURES)" $(PYTHON3) tests/feed_scale.py
+
+.PHONY: audit-scale
+audit-scale: build ## A million sealed lines, tampered with 200 times; a gigabyte searched, beside rg if there is one (LINES=1000000)
+	PORTCULLIS_BIN="$(CURDIR)/dist/portcullis" $(PYTHON3) tests/audit_scale.py --lines $(LINES)
 
 .PHONY: test-envoys
 test-envoys: build $(VENV) $(addprefix .tools/envoy-,$(addsuffix /.installed,$(ENVOYS))) ## The same in the oldest, a middle and the newest Envoy there is (ENVOYS="1.36.4 …")

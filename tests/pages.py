@@ -21,7 +21,7 @@ MARK = "@@ next block @@"
 ELSEWHERE = {"kubectl", "skopeo", "docker"}
 # What else a page may call. A name that is not here is a mistake, or belongs here.
 PROGRAMS = {
-    *("cat", "cd", "cp", "curl", "cut", "diff", "echo", "envoy", "export", "git", "grep", "head", "mv", "python3"),
+    *("cat", "cd", "cp", "curl", "cut", "diff", "echo", "envoy", "export", "git", "grep", "head", "mkdir", "mv", "python3"),
     *("rm", "sed", "sha256sum", "tail", "tee", "true", "umask", "[", "$EDITOR"),
 }
 

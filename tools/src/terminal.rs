@@ -217,6 +217,12 @@ pub fn visible(text: &str) -> String {
     safe
 }
 
+/// A number and what is counted: `1 line`, `2 lines`.
+#[must_use]
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Bidirectional controls (UAX #9), zero-width characters, line and paragraph separators, the byte-order mark.
 const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -3,7 +3,7 @@
 //! Off unless `PORTCULLIS_AUDIT_LOG` names a file; with a key in `PORTCULLIS_AUDIT_KEY` its lines make a chain.
 
 use std::env;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use portcullis_engine::audit::{Chain, ChainKey, SealedLine, scrub};
 use serde::Serialize;
 
 use super::seal::Keys;
-use super::source::object;
+use super::source::{is_same, object};
 use crate::actor::Actor;
 use crate::exit::Failure;
 use crate::file::cannot_write;
@@ -106,11 +106,7 @@ impl Log {
     }
 
     fn at(path: &Path, key: Option<ChainKey>, actor: Actor) -> Result<Self, Failure> {
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| {
+        let file = open(path).map_err(|error| {
             cannot_write(path, &error)
                 .remedy(format!("nothing was done: what cannot be recorded is not; see {LOG_VARIABLE}"))
         })?;
@@ -147,7 +143,7 @@ impl Log {
 
     /// Adds the line. Nobody else does meanwhile: each line of a chain needs the one before.
     fn append(&mut self, line: String) -> io::Result<Result<(), Failure>> {
-        self.file.lock()?;
+        self.lock()?;
         let tail = self.tail()?;
         let line = match &self.key {
             None => line,
@@ -164,6 +160,17 @@ impl Log {
         Ok(Ok(()))
     }
 
+    /// Locks the file that the path leads to: it may have been rotated or pruned since it was opened, by this very command.
+    fn lock(&mut self) -> io::Result<()> {
+        loop {
+            self.file.lock()?;
+            match fs::metadata(&self.path) {
+                Ok(there) if is_same(&there, &self.file.metadata()?) => return Ok(()),
+                _ => self.file = open(&self.path)?,
+            }
+        }
+    }
+
     fn tail(&mut self) -> io::Result<Vec<u8>> {
         let length = self.file.metadata()?.len();
         self.file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
@@ -171,6 +178,15 @@ impl Log {
         (&self.file).take(TAIL_BYTES).read_to_end(&mut tail)?;
         Ok(tail)
     }
+}
+
+/// For its owner alone, if it is new.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// The chain of the last sealed line, else a new one.

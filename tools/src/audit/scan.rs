@@ -1,7 +1,7 @@
 //! Going through files by the block: plain ones with every core, compressed ones and standard input as they come.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,24 +9,21 @@ use std::thread;
 
 use memchr::memchr;
 
-use super::source::{Lines, MAX_LINE_BYTES, Packing, Source};
+use super::source::{Lines, Packing, Source};
 use crate::exit::Failure;
 use crate::terminal::Bar;
 
 #[cfg(test)]
 mod tests;
 
-/// How much of a file one thread takes at a time: enough that handing it out costs nothing, little enough for the caches.
-const PIECE_BYTES: u64 = 256 * 1024;
+/// How much of a file one thread takes at a time: enough that handing it out costs nothing.
+const PIECE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// More threads wait for the same disk.
 const MAX_THREADS: usize = 8;
 
 /// How many answers of a thread may wait for those of the others.
-const AHEAD: usize = 4;
-
-/// How much is read at a time to find the end of a piece's last line.
-const TAIL_BYTES: usize = 8 * 1024;
+const AHEAD: usize = 2;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -78,7 +75,7 @@ fn scan_stream<T>(
     take: &mut impl FnMut(T) -> Result<Flow, Failure>,
 ) -> Result<Flow, Failure> {
     let mut lines = Lines::new(source.open(read)?);
-    while let Some(block) = lines.next_block().map_err(|error| source.unreadable(&error))? {
+    while let Some((_, block)) = lines.next_block().map_err(|error| source.unreadable(&error))? {
         if take(work(block))? == Flow::Stop {
             return Ok(Flow::Stop);
         }
@@ -99,51 +96,39 @@ fn scan_pieces<T: Send>(
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
     let files = (0..threads).map(|_| source.open_at(0)).collect::<Result<Vec<_>, _>>()?;
     thread::scope(|scope| {
-        let answers: Vec<Receiver<io::Result<T>>> = files
+        let answers: Vec<Receiver<io::Result<Vec<T>>>> = files
             .into_iter()
-            .zip(0_u64..)
-            .map(|(file, first)| {
+            .enumerate()
+            .map(|(first, file)| {
                 let (sender, receiver) = sync_channel(AHEAD);
-                let step = u64::try_from(threads).unwrap_or(1);
-                scope.spawn(move || pieces_of(file, (first..pieces).step_by_u64(step), read, work, &sender));
+                let own = (0..pieces).skip(first).step_by(threads);
+                scope.spawn(move || pieces_of(&file, own, read, work, &sender));
                 receiver
             })
             .collect();
         for answer in answers.iter().cycle() {
             // A channel whose turn it is and that is closed has had the last piece of all.
             let Ok(answer) = answer.recv() else { break };
-            if take(answer.map_err(|error| source.unreadable(&error))?)? == Flow::Stop {
-                return Ok(Flow::Stop);
+            for value in answer.map_err(|error| source.unreadable(&error))? {
+                if take(value)? == Flow::Stop {
+                    return Ok(Flow::Stop);
+                }
             }
         }
         Ok(Flow::GoOn)
     })
 }
 
-/// `step_by` for numbers of pieces.
-trait StepBy {
-    fn step_by_u64(self, step: u64) -> impl Iterator<Item = u64> + Send;
-}
-
-impl StepBy for std::ops::Range<u64> {
-    fn step_by_u64(self, step: u64) -> impl Iterator<Item = u64> + Send {
-        std::iter::successors(Some(self.start), move |at| at.checked_add(step)).take_while(move |at| *at < self.end)
-    }
-}
-
 fn pieces_of<T>(
-    mut file: File,
+    file: &File,
     pieces: impl Iterator<Item = u64>,
     read: &AtomicU64,
     work: &impl Fn(&[u8]) -> T,
-    answers: &SyncSender<io::Result<T>>,
+    answers: &SyncSender<io::Result<Vec<T>>>,
 ) {
-    let mut buffer = Vec::new();
     for piece in pieces {
-        let answer = lines_of(&mut file, piece, &mut buffer).map(|(start, end)| {
-            read.fetch_add(PIECE_BYTES, Ordering::Relaxed);
-            work(buffer.get(start..end).unwrap_or_default())
-        });
+        let answer = lines_of(file, piece, work);
+        read.fetch_add(PIECE_BYTES, Ordering::Relaxed);
         let over = answer.is_err();
         // Nobody listens any more once there is enough, or after an error.
         if answers.send(answer).is_err() || over {
@@ -152,32 +137,34 @@ fn pieces_of<T>(
     }
 }
 
-/// Reads the lines that begin in a piece, whole. Says where in the buffer they are.
-fn lines_of(file: &mut File, piece: u64, buffer: &mut Vec<u8>) -> io::Result<(usize, usize)> {
+/// Hands the lines that begin in a piece to `work`, by the block.
+fn lines_of<T>(mut file: &File, piece: u64, work: &impl Fn(&[u8]) -> T) -> io::Result<Vec<T>> {
     let start = piece.saturating_mul(PIECE_BYTES);
+    let end = start.saturating_add(PIECE_BYTES);
     // The byte before says whether a line begins where the piece does.
     let from = start.saturating_sub(1);
-    let length = PIECE_BYTES.saturating_add(start - from);
     file.seek(SeekFrom::Start(from))?;
-    buffer.clear();
-    file.take(length).read_to_end(buffer)?;
-    let first = if start == 0 { Some(0) } else { memchr(b'\n', buffer).map(|at| at.saturating_add(1)) };
-    let Some(first) = first.filter(|first| *first < buffer.len()) else { return Ok((0, 0)) };
-    if buffer.last() == Some(&b'\n') {
-        return Ok((first, buffer.len()));
-    }
-    // The last line goes on in the next piece, or the file ends without a line break.
-    let most = buffer.len().saturating_add(MAX_LINE_BYTES);
-    while buffer.len() < most {
-        let old = buffer.len();
-        file.take(u64::try_from(TAIL_BYTES).unwrap_or(u64::MAX)).read_to_end(buffer)?;
-        let tail = buffer.get(old..).unwrap_or_default();
-        if let Some(end) = memchr(b'\n', tail) {
-            return Ok((first, old.saturating_add(end).saturating_add(1)));
+    let (mut lines, mut answers) = (Lines::new(file), Vec::new());
+    let mut first = start > 0;
+    while let Some((before, block)) = lines.next_block()? {
+        let at = from.saturating_add(before);
+        // A line that is too long for anything may have been passed over to beyond the end.
+        if at >= end {
+            break;
         }
-        if tail.is_empty() {
+        // The line that the piece begins in is the one before's.
+        let skipped = if first { memchr(b'\n', block).map_or(block.len(), |end| end.saturating_add(1)) } else { 0 };
+        first = false;
+        // The line that the piece ends in is its last.
+        let last = usize::try_from(end.saturating_sub(at).saturating_sub(1)).unwrap_or(usize::MAX);
+        let after = block.get(last..).and_then(|rest| memchr(b'\n', rest)).map(|length| last.saturating_add(length));
+        let stop = after.map_or(block.len(), |after| after.saturating_add(1));
+        if let Some(own) = block.get(skipped..stop).filter(|own| !own.is_empty()) {
+            answers.push(work(own));
+        }
+        if at.saturating_add(u64::try_from(block.len()).unwrap_or(u64::MAX)) >= end {
             break;
         }
     }
-    Ok((first, buffer.len()))
+    Ok(answers)
 }

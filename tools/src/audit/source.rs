@@ -1,7 +1,7 @@
 //! Audit files as they are kept: plain, compressed by gzip or zstd, or standard input. Never more of one in memory than
 //! a block.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -159,6 +159,20 @@ impl Source {
                 .remedy("a compressed file that is cut off or damaged is read no further"),
             _ => Failure::io(format!("{} cannot be read: {error}", self.name())),
         }
+    }
+}
+
+/// Whether two are one file: what a path leads to changes when a file is rotated or replaced.
+#[must_use]
+pub fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (one.dev(), one.ino()) == (other.dev(), other.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        one.created().ok() == other.created().ok()
     }
 }
 

@@ -98,6 +98,9 @@ pub struct RecordFilter {
     /// The environment variable with the key of the policy's `audit.mask`: finds users and addresses that are hashed.
     #[arg(long, value_name = "NAME")]
     pub mask_key_env: Option<String>,
+    /// What the text of that key stands for.
+    #[arg(long, value_enum, default_value_t = SecretEncoding::Raw, value_name = "ENCODING", requires = "mask_key_env")]
+    pub mask_key_encoding: SecretEncoding,
 }
 
 /// A decision, as records have it.

@@ -73,6 +73,9 @@ pub struct IncidentReportArgs {
     /// The environment variable with the key of the policy's `audit.mask`.
     #[arg(long, value_name = "NAME")]
     pub mask_key_env: Option<String>,
+    /// What the text of that key stands for.
+    #[arg(long, value_enum, default_value_t = SecretEncoding::Raw, value_name = "ENCODING", requires = "mask_key_env")]
+    pub mask_key_encoding: SecretEncoding,
     /// Where the store is; its history is left out where none is named here or in PORTCULLIS_STORE.
     #[command(flatten)]
     pub store: StoreInput,

@@ -47,7 +47,7 @@ pub fn run(command: &AuditCommand, terminal: &mut Terminal) -> Result<Exit, Fail
 pub fn query(filter: &RecordFilter) -> Result<Query, Failure> {
     let now = time::now();
     let moment = |when: &Option<When>| when.map(|when| UnixTime::from_seconds(when.seconds(now)).rfc3339());
-    let mask_key = filter.mask_key_env.as_deref().map(mask_key).transpose()?;
+    let mask_key = filter.mask_key_env.as_deref().map(|name| mask_key(name, filter.mask_key_encoding)).transpose()?;
     let (decisions, events) = (words(&filter.decision), words(&filter.event));
     Ok(Query::new(&Criteria {
         since: moment(&filter.since),
@@ -65,8 +65,8 @@ pub fn query(filter: &RecordFilter) -> Result<Query, Failure> {
 }
 
 /// The key that users and addresses are hashed with, out of the environment.
-pub fn mask_key(name: &str) -> Result<MaskKey, Failure> {
-    let secret = input::secret_variable(name)?;
+pub fn mask_key(name: &str, encoding: SecretEncoding) -> Result<MaskKey, Failure> {
+    let secret = decode_secret(input::secret_variable(name)?, encoding)?;
     Ok(MaskKey::new(&portcullis_engine::Secret::new(secret.expose().to_vec())))
 }
 

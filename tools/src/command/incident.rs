@@ -21,7 +21,7 @@ use crate::cli::{IncidentCommand, IncidentReportArgs, When};
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::store::{Handle, STORE_VARIABLE};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, counted};
 use crate::time;
 
 /// Runs a command under `incident`.
@@ -62,7 +62,7 @@ fn report(args: &IncidentReportArgs, terminal: &mut Terminal) -> Result<Exit, Fa
     }
     names.sort_unstable();
     names.dedup();
-    let mask_key = args.mask_key_env.as_deref().map(mask_key).transpose()?;
+    let mask_key = args.mask_key_env.as_deref().map(|name| mask_key(name, args.mask_key_encoding)).transpose()?;
     // Who is named by an e-mail address has only its beginning in records, and may share that with others.
     let masked: Vec<String> = names.iter().map(|name| scrub(name).0).filter(|name| name != MASKED).collect();
     evidence.also = names.iter().chain(&masked).filter(|name| **name != args.user).cloned().collect();
@@ -81,12 +81,12 @@ fn report(args: &IncidentReportArgs, terminal: &mut Terminal) -> Result<Exit, Fa
 
     write(&args.out, &evidence)?;
     terminal.note(format_args!(
-        "wrote {} requests, {} of them refused, from {} addresses in {} sessions to `{}`",
-        evidence.all.requests,
+        "wrote `{}`: {}, {} of them refused, from {} in {}",
+        args.out.display(),
+        counted(evidence.all.requests, "request", "requests"),
         evidence.all.refused,
-        evidence.addresses.len(),
-        evidence.sessions.len(),
-        args.out.display()
+        counted(evidence.addresses.len() as u64, "address", "addresses"),
+        counted(evidence.sessions.len() as u64, "session", "sessions"),
     ));
     if evidence.left_out > 0 {
         terminal.warn(format_args!("{} records are counted and left out of the timeline", evidence.left_out));

@@ -227,7 +227,7 @@ fn a_state_knows_of_what_was_cut_off() {
     let state = folder.join("state");
     let (log, state) = (log.to_str().unwrap(), state.to_str().unwrap());
     let outcome = with_key(["audit", "checkpoint", log, "--key-env", "AUDIT_KEY", "--out", state]);
-    assert!(outcome.stderr.contains("wrote how far 2 chains have come"), "{outcome:?}");
+    assert!(outcome.stderr.contains("wrote the state of 2 chains"), "{outcome:?}");
     outcome.ok();
     let cut = lines_file(&folder, "cut.log", &lines[..30]);
     let cut = cut.to_str().unwrap();

@@ -19,7 +19,7 @@ fn the_evidence_is_gathered_in_a_directory_a_zip_and_a_file() {
         command.env("AUDIT_KEY", KEY);
         let outcome = finish(command, b"");
         assert!(
-            outcome.stderr.contains("wrote 20 requests, 5 of them refused, from 3 addresses in 1 sessions"),
+            outcome.stderr.contains("20 requests, 5 of them refused, from 3 addresses in 1 session"),
             "{outcome:?}"
         );
         assert!(outcome.stderr.contains("the files are as they were written"), "{outcome:?}");

@@ -60,3 +60,13 @@ fn what_cannot_be_recorded_is_said_before_it_is_done() {
     let failure = Log::at(Path::new("/nowhere/audit.log"), None, Actor::test("carol")).err().unwrap();
     assert!(failure.cause.contains("cannot be written") && failure.remedy.unwrap().contains("nothing was done"));
 }
+
+#[test]
+fn a_log_that_was_replaced_meanwhile_is_written_where_it_is_now() {
+    let path = directory("admin-rotated").join("audit.log");
+    let open = log(&path, Some(key()));
+    std::fs::rename(&path, path.with_extension("1")).unwrap();
+    open.record(&Act::admin("audit_prune"), true).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+    assert_eq!(std::fs::read_to_string(path.with_extension("1")).unwrap(), "");
+}

@@ -8,7 +8,6 @@ use crate::terminal::Terminal;
 fn gathered(sources: &[Source]) -> (Vec<u8>, usize) {
     let (mut all, mut count) = (Vec::new(), 0);
     scan(sources, Terminal::standard().bar("testing"), <[u8]>::to_vec, |block| {
-        assert!(block.is_empty() || all.is_empty() || all.last() == Some(&b'\n'), "a block begins with a line");
         all.extend(block);
         count += 1;
         Ok(Flow::GoOn)
@@ -27,13 +26,15 @@ fn every_line_is_seen_once_and_in_order_wherever_pieces_end() {
         line.push(b'\n');
         line
     })
-    .take(3000)
+    .take(30_000)
     .flatten()
     .collect();
+    // So many bytes of short lines.
+    let long = |length: usize| -> Vec<u8> { b"line of 16 bytes\n".iter().copied().cycle().take(length).collect() };
     let at_the_border = |before: usize| {
-        let mut text = vec![b'a'; before];
+        let mut text = long(before);
         text.push(b'\n');
-        text.extend(vec![b'b'; piece - 10]);
+        text.extend(long(piece - 10));
         text.extend(b"\nc\n");
         text
     };
@@ -44,7 +45,7 @@ fn every_line_is_seen_once_and_in_order_wherever_pieces_end() {
         ("a line that ends one before", at_the_border(piece - 2)),
         ("a line that ends one behind", at_the_border(piece)),
         ("empty lines", vec![b'\n'; piece * 2 + 1]),
-        ("exactly two pieces", [vec![b'x'; piece - 1], vec![b'\n'], vec![b'y'; piece - 1], vec![b'\n']].concat()),
+        ("exactly two pieces", [long(piece - 1), vec![b'\n'], long(piece - 1), vec![b'\n']].concat()),
     ];
     for (what, text) in texts {
         let path = folder.join(what);
@@ -53,6 +54,18 @@ fn every_line_is_seen_once_and_in_order_wherever_pieces_end() {
         assert!(all == text, "{what}: {} of {}", all.len(), text.len());
         assert!(count > 1, "{what}");
     }
+}
+
+#[test]
+fn of_a_line_that_is_too_long_only_the_beginning_is_seen() {
+    let piece = usize::try_from(PIECE_BYTES).unwrap();
+    let path = directory("too-long").join("file");
+    let text = [&b"before\n"[..], &vec![b'x'; piece * 2], b"\nafter\n", &b"more\n".repeat(piece / 4)].concat();
+    std::fs::write(&path, &text).unwrap();
+    let (all, _) = gathered(&[Source::find(&path).unwrap()]);
+    let lines: Vec<&[u8]> = all.split(|byte| *byte == b'\n').collect();
+    assert!(lines[0] == b"before" && lines.contains(&&b"after"[..]), "{} lines", lines.len());
+    assert_eq!(lines.iter().filter(|line| **line == b"more").count(), piece / 4, "each once");
 }
 
 #[test]
@@ -70,7 +83,7 @@ fn files_come_one_after_the_other() {
 #[test]
 fn who_has_enough_gets_no_more() {
     let path = directory("enough").join("file");
-    std::fs::write(&path, "line\n".repeat(400_000)).unwrap();
+    std::fs::write(&path, "line\n".repeat(4_000_000)).unwrap();
     let mut count = 0;
     scan(&[Source::find(&path).unwrap()], Terminal::standard().bar("testing"), <[u8]>::len, |_| {
         count += 1;

@@ -28,9 +28,14 @@ pub fn object(text: &[u8]) -> Option<&[u8]> {
 /// Reads lines one by one, or by the block.
 pub struct Lines<R> {
     reader: R,
+    /// As long as it has become: to fill it with zeros again would take as long as to read.
     buffer: Vec<u8>,
+    /// How much of it is read.
+    filled: usize,
     /// Where what has not been given out begins.
     at: usize,
+    /// How much was read before what is in it.
+    before: u64,
     ended: bool,
     /// In the rest of a line that is too long.
     skipping: bool,
@@ -40,7 +45,7 @@ pub struct Lines<R> {
 impl<R: Read> Lines<R> {
     /// From the beginning.
     pub const fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new(), at: 0, ended: false, skipping: false, number: 0 }
+        Self { reader, buffer: Vec::new(), filled: 0, at: 0, before: 0, ended: false, skipping: false, number: 0 }
     }
 
     /// The next line. The last of a file may lack its line break.
@@ -57,25 +62,29 @@ impl<R: Read> Lines<R> {
         })
     }
 
-    /// The next lines, as many as are there.
+    /// The next lines, as many as are there, and how much of the reader is before them.
     ///
     /// # Errors
     /// The reader's.
-    pub fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
-        self.next(memrchr).map(|range| range.and_then(|(start, end)| self.buffer.get(start..end)))
+    pub fn next_block(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+        self.next(memrchr).map(|range| {
+            let (start, end) = range?;
+            let before = self.before.saturating_add(u64::try_from(start).unwrap_or(u64::MAX));
+            Some((before, self.buffer.get(start..end)?))
+        })
     }
 
     /// Up to and with the line break that `find` finds.
     fn next(&mut self, find: fn(u8, &[u8]) -> Option<usize>) -> io::Result<Option<(usize, usize)>> {
         loop {
-            let rest = self.buffer.get(self.at..).unwrap_or_default();
+            let rest = self.buffer.get(self.at..self.filled).unwrap_or_default();
             if self.skipping {
                 if let Some(length) = memchr(b'\n', rest) {
                     self.skipping = false;
                     self.at = self.at.saturating_add(length).saturating_add(1);
                     continue;
                 }
-                self.at = self.buffer.len();
+                self.at = self.filled;
             } else {
                 let found = find(b'\n', rest).map(|length| length.saturating_add(1));
                 let too_long = rest.len() >= MAX_LINE_BYTES;
@@ -97,19 +106,23 @@ impl<R: Read> Lines<R> {
 
     /// Reads on, behind what has not been given out.
     fn fill(&mut self) -> io::Result<()> {
-        self.buffer.drain(..self.at.min(self.buffer.len()));
+        self.before = self.before.saturating_add(u64::try_from(self.at).unwrap_or(u64::MAX));
+        self.buffer.copy_within(self.at.min(self.filled)..self.filled, 0);
+        self.filled = self.filled.saturating_sub(self.at);
         self.at = 0;
-        let old = self.buffer.len();
-        self.buffer.resize(old.saturating_add(BLOCK_BYTES), 0);
-        let room = self.buffer.get_mut(old..).unwrap_or_default();
+        let end = self.filled.saturating_add(BLOCK_BYTES);
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        let room = self.buffer.get_mut(self.filled..end).unwrap_or_default();
         let count = loop {
             match self.reader.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
+                result => break result?,
             }
         };
-        self.buffer.truncate(old.saturating_add(*count.as_ref().unwrap_or(&0)));
-        self.ended = count? == 0;
+        self.filled = self.filled.saturating_add(count);
+        self.ended = count == 0;
         Ok(())
     }
 }

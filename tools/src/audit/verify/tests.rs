@@ -58,6 +58,9 @@ fn clean_files_are_good() {
     assert!(verify_files("proxy", &[&proxy], None).is_good(), "in the proxy's own log");
 }
 
+/// The lines of a file, the lines of it that are named with the problem, and what was done.
+type Case<'c> = (Vec<String>, Vec<(u64, &'c str)>, &'c str);
+
 #[test]
 fn each_kind_of_tampering_is_named() {
     // One chain, no checkpoint but the last: line n has seq n.
@@ -82,17 +85,17 @@ fn each_kind_of_tampering_is_named() {
         lines.insert(at, line.to_owned());
         lines
     };
-    let last_mac = |line: &str| {
-        let at = line.len() - 10;
-        let other = if &line[at..=at] == "A" { "B" } else { "A" };
-        format!("{}{other}{}", &line[..at], &line[at + 1..])
+    let other_mac = |line: &str| {
+        let (start, end) = line.split_at(line.len() - 10);
+        let other = if end.starts_with('A') { "B" } else { "A" };
+        format!("{start}{other}{}", end.chars().skip(1).collect::<String>())
     };
     let mut mac = lines.clone();
-    mac[6] = last_mac(&mac[6]);
+    mac[6] = other_mac(&mac[6]);
     let mut two = swap("user", "loser", 6);
     two[7] = two[7].replacen("user", "loser", 1);
     let foreign = record(START, "mallory", false);
-    let cases: Vec<(Vec<String>, Vec<(u64, &str)>, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (swap("user", "loser", 6), vec![(7, "changed")], "a changed line"),
         (swap("user", "loser", 0), vec![(1, "changed")], "the first"),
         (swap("user", "loser", 19), vec![(20, "changed")], "the last"),

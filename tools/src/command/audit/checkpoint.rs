@@ -7,7 +7,7 @@ use crate::audit::verify::Verifier;
 use crate::cli::CheckpointArgs;
 use crate::exit::{Exit, Failure};
 use crate::file::Replacement;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, counted};
 use crate::time;
 
 /// Keeps how far every chain has come.
@@ -31,8 +31,8 @@ pub fn run(args: &CheckpointArgs, terminal: &mut Terminal) -> Result<Exit, Failu
     }
     chains.retain(|old| report.chains.iter().all(|new| new.chain != old.chain));
     chains.extend(report.chains);
-    let count = chains.len();
+    let count = counted(chains.len() as u64, "chain", "chains");
     replacement.commit(&State::new(chains, time::now_precise()).sealed(&keys)?)?;
-    terminal.note(format_args!("wrote how far {count} chains have come to `{}`", args.out.display()));
+    terminal.note(format_args!("wrote the state of {count} to `{}`", args.out.display()));
     Ok(Exit::Good)
 }

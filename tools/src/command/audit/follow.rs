@@ -1,12 +1,12 @@
 //! Waiting for more: at the end of files that are written to, and in those that take their place.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::audit::scan::Flow;
-use crate::audit::source::{Lines, MAX_LINE_BYTES, Packing, Source};
+use crate::audit::source::{Lines, MAX_LINE_BYTES, Packing, Source, is_same};
 use crate::exit::Failure;
 
 #[cfg(test)]
@@ -110,15 +110,4 @@ impl Followed {
             }
         }
     }
-}
-
-#[cfg(unix)]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-#[cfg(not(unix))]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    one.created().ok() == other.created().ok()
 }

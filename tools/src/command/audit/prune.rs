@@ -99,6 +99,9 @@ fn go_through(
 }
 
 fn rewrite(source: &Source, plan: &Pruning, keys: Option<&Keys>, cutoff: &str) -> Result<(), Failure> {
+    // This command's own log is written under this lock: nobody adds to it until the new file is in its place.
+    let file = source.open_at(0)?;
+    file.lock().map_err(|error| source.unreadable(&error))?;
     let mut replacement = Replacement::begin(source.path())?;
     let now = time::now_precise();
     let mut block = Vec::new();

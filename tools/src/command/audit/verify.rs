@@ -7,7 +7,7 @@ use crate::audit::source::Source;
 use crate::audit::verify::{Report, Verifier};
 use crate::cli::AuditVerifyArgs;
 use crate::exit::{Exit, Failure};
-use crate::terminal::{Terminal, visible};
+use crate::terminal::{Terminal, counted, visible};
 
 /// Says whether files are as they were written.
 ///
@@ -49,14 +49,13 @@ pub(super) fn print(report: &Report, names: &[String], terminal: &mut Terminal) 
     let verdict = match (report.is_good(), report.findings.count) {
         (true, _) => terminal.err_palette.green("good:"),
         (false, 0) => terminal.err_palette.red("nothing is sealed:"),
-        (false, 1) => terminal.err_palette.red("1 finding:"),
-        (false, count) => terminal.err_palette.red(&format!("{count} findings:")),
+        (false, count) => terminal.err_palette.red(&format!("{}:", counted(count, "finding", "findings"))),
     };
     terminal.say(format_args!(
-        "{verdict} {} lines of {} chains and {} checkpoints are as they were written",
-        report.sealed,
-        report.chains.len(),
-        report.checkpoints
+        "{verdict} {} of {} and {} are as they were written",
+        counted(report.sealed, "line", "lines"),
+        counted(report.chains.len() as u64, "chain", "chains"),
+        counted(report.checkpoints, "checkpoint", "checkpoints"),
     ));
     if report.sealed == 0 && report.findings.count > 0 {
         terminal.say("help: no line at all fits: is it the key that the policy names, and its encoding?");

@@ -3,9 +3,12 @@ use clap::Parser;
 use super::*;
 use crate::cli::Cli;
 
+/// The action and the target, of a command that is recorded.
+type Recorded<'r> = Option<(&'r str, Option<&'r str>)>;
+
 #[test]
 fn what_changes_something_is_recorded_and_what_only_looks_is_not() {
-    let cases: [(&str, Option<(&str, Option<&str>)>); 43] = [
+    let cases: [(&str, Recorded<'_>); 43] = [
         ("secret generate", Some(("secret_generate", None))),
         ("secret generate --out a.key", Some(("secret_generate", Some("a.key")))),
         ("key generate --out a.pem", Some(("key_generate", Some("a.pem")))),
