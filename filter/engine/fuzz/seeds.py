@@ -6,8 +6,10 @@ are forgotten; what is committed is their public halves and a few tokens. Nobody
 """
 
 import base64
+import hashlib
 import json
 import pathlib
+import struct
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -246,6 +248,37 @@ def jwks_seeds(signed: dict) -> dict:
     return items
 
 
+def feed_seeds() -> dict:
+    def digest(name: str) -> bytes:
+        return hashlib.sha256(name.encode()).digest()[:16]
+
+    def content(subjects=(), revoked=(), keys=(), roles=(), networks=(), heap=b"") -> bytes:
+        tables = [sorted(subjects), sorted(revoked), sorted(keys), list(roles), list(networks)]
+        head = b"PCFEED1\n" + struct.pack("<6I", *map(len, tables), len(heap))
+        return head + b"".join(row for table in tables for row in table) + heap
+
+    def text(value: str) -> bytes:
+        return struct.pack("<H", len(value)) + value.encode()
+
+    heap = text("ada") + text("viewer\neditor") + text("10.0.0.0/8\n::1")
+    subjects = [digest(f"sub:{name}") + struct.pack("<IHBB", before, roles, flags, 0)
+                for name, before, roles, flags in [("ada", 77, 0, 0), ("eve", 0, 0xFFFF, 1), ("bob", 0, 0xFFFF, 2)]]
+    revoked = [digest(f"jti:{n}") + struct.pack("<I", n) for n in range(3)]
+    secret = hashlib.sha256(b"secret").digest()
+    keys = [digest(f"key:{n}") + secret + struct.pack("<IIHH", n, owner, 0, 0) for n, owner in [(0, 0), (1, 0xFFFFFFFF)]]
+    sets = {"roles": [struct.pack("<I", 5)], "networks": [struct.pack("<I", 20)], "heap": heap}
+    full = content(subjects[:2], revoked[1:], keys[:1], **sets)
+    items = {"empty": b"f" + content(), "full": b"f" + full, "delta": b"d" + content(subjects, revoked, keys, **sets)}
+    items["many"] = b"f" + content(revoked=[digest(str(n)) + b"\1\0\0\0" for n in range(60)])
+    items["raw"] = b"r" + b64(b'{"alg":"EdDSA","typ":"portcullis-feed+jws"}').encode() + b".e30.AAAA\n" + full
+    state = struct.pack("<3I3Q3q", 1, 0, 1, 10, 12, 0, *[NOW * 1000] * 3)
+    items["state"] = b"s" + state + text('"10"') + text("")
+    row = digest("x") + struct.pack("<IIHHI", NOW - 10, NOW + 50, 3, 1, NOW + 50)
+    items["lockout"] = b"l" + row
+    items["lockout-full"] = b"l" + b"".join(digest(str(n)) + row[16:] for n in range(32))
+    return items
+
+
 def main() -> None:
     file = HERE / "fixtures/signed.json"
     if not file.exists():
@@ -257,6 +290,7 @@ def main() -> None:
     seeds("decide", decide_seeds())
     seeds("policy", policy_seeds())
     seeds("jwks", jwks_seeds(signed))
+    seeds("feed", feed_seeds())
 
 
 if __name__ == "__main__":

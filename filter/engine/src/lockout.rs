@@ -154,8 +154,9 @@ impl Lockout {
     #[must_use]
     pub fn standing(&self, slot: &[u8], counter: &Counter, now: UnixTime) -> Standing {
         let now = seconds(now);
-        let row = slot.as_chunks().0.iter().find(|row| row.starts_with(&counter.0)).and_then(Row::read);
-        row.filter(|row| row.counts(now)).map_or(Standing::Open, |row| self.judge(&row, now))
+        let rows = slot.as_chunks().0.iter().take(COUNTERS).filter(|row| row.starts_with(&counter.0));
+        let row = rows.filter_map(Row::read).find(|row| row.counts(now));
+        row.map_or(Standing::Open, |row| self.judge(&row, now))
     }
 
     fn judge(&self, row: &Row, now: u32) -> Standing {
@@ -173,7 +174,8 @@ impl Lockout {
         let now = seconds(now);
         let mut rows: Vec<Row> = slot.as_chunks().0.iter().take(COUNTERS).filter_map(Row::read).collect();
         rows.retain(|row| row.counts(now));
-        let own = rows.iter().position(|row| row.counter == counter.0).map(|at| rows.swap_remove(at));
+        let own = rows.iter().find(|row| row.counter == counter.0).copied();
+        rows.retain(|row| row.counter != counter.0);
         let mut row = match (own, change) {
             (Some(row), _) => row,
             // Its reservation went with its window, or made place for another's.
