@@ -396,6 +396,8 @@ fn what_the_filter_would_decide_is_explained() {
     desk.accounts.run("user disable alice@example.com").ok();
     desk.build(&[]).ok();
     assert_eq!(explain(by_token, &[&full]), "subject_disabled");
+    let verified = desk.accounts.run_with(["token", "verify", "--policy", &policy, "--file", &token], "");
+    assert!(verified.stderr.contains("identity feed") && verified.code == 0, "by itself it is good: {verified:?}");
     let cases = desk
         .accounts
         .file("cases.yaml", "cases:\n  - name: a\n    request: {path: /edit}\n    expect: {decision: deny}\n");

@@ -32,6 +32,11 @@ pub fn run(args: &TokenVerifyArgs, terminal: &mut Terminal) -> Result<Exit, Fail
         let policy = Document::read(path)?.policy(terminal)?;
         let worker = document::worker(&policy, &args.provider_jwks, terminal)?;
         let token = input::token(args.file.as_deref())?;
+        if policy.identity_feed().is_some() {
+            terminal.note(
+                "whether the identity feed revokes it is not looked at; `portcullis policy explain --feed FILE` does",
+            );
+        }
         return match policy.verify_token(&token, now, &worker) {
             Ok((provider, verified)) => accept(&verified, Some(provider), args.json, terminal),
             Err(error) => refuse(&error, args.json, terminal),
