@@ -133,7 +133,7 @@ impl Poller {
             }
             Ok(Progress::Done(new)) => {
                 let confirmed = if fetched.is_some() { now } else { self.shared_state().checked_at() };
-                worker.take_feed(policy, new, confirmed)
+                worker.take_feed(policy, *new, confirmed)
             }
             Err(error) => Err(error),
         };

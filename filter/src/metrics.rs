@@ -34,10 +34,15 @@ struct FeedMetrics {
     age_seconds: Option<u32>,
 }
 
+#[inline(never)]
+fn define(prefix: &str, name: &str) -> Option<u32> {
+    host::define_counter(&format!("{prefix}_{name}"))
+}
+
 impl Metrics {
     pub(crate) fn new(policy: &Policy) -> Self {
         let prefix = policy.stat_prefix().map_or_else(|| "portcullis".into(), |prefix| format!("portcullis_{prefix}"));
-        let define = |name| host::define_counter(&format!("{prefix}_{name}"));
+        let define = |name| define(&prefix, name);
         Self {
             allowed: define("allowed"),
             denied: define("denied"),

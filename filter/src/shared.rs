@@ -42,10 +42,17 @@ pub(crate) fn state<S: State>(key: &str) -> (S, Option<u32>) {
 
 /// Changes a shared state; `None` where `change` no longer wants to, or others were faster too often.
 pub(crate) fn update<S: State>(key: &str, change: impl Fn(&S) -> Option<S>) -> Option<S> {
+    let next = replace(key, &|bytes| change(&S::decode(bytes)).map(|next| next.encode()))?;
+    Some(S::decode(&next))
+}
+
+/// The same of bytes: once for all kinds of states.
+#[inline(never)]
+fn replace(key: &str, change: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     for _ in 0..MAX_RACES {
-        let (state, version) = state(key);
-        let next: S = change(&state)?;
-        if host::replace_shared(key, &next.encode(), version) {
+        let (bytes, version) = host::shared(key);
+        let next = change(&bytes.unwrap_or_default())?;
+        if host::replace_shared(key, &next, version) {
             return Some(next);
         }
     }

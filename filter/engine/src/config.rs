@@ -152,7 +152,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     audit.masks.roles = known_roles.iter().filter_map(|role| masked_role(role)).collect();
     let places: Vec<(usize, Option<u32>)> = routes.iter().map(|raw| (raw.index, raw.line)).collect();
     let (lockout, login) = lockout.map_or((None, Vec::new()), |raw| {
-        let name = format!("{}\n{:?}", stat_prefix.as_deref().unwrap_or_default(), raw.lockout);
+        let name = stat_prefix.clone().unwrap_or_default();
         (Some(Lockout { name, ..raw.lockout }), raw.login_routes)
     });
     let is_login = |raw: &RawRoute| login.iter().any(|(name, _)| *name == raw.name);
@@ -379,14 +379,14 @@ fn check_overlap<'r>(
         route.methods.iter().map(|method| Some(method.as_str())).collect()
     };
     // One that is listed twice does no harm.
-    methods.sort_unstable();
-    methods.dedup();
+    let mut seen = FixedSet::default();
+    methods.retain(|method| seen.insert(*method));
     let mut hosts: Vec<String> = if route.hosts.is_empty() {
         vec![String::new()]
     } else {
         route.hosts.iter().map(|host| format!("{host:?}")).collect()
     };
-    hosts.sort_unstable();
+    hosts.sort();
     hosts.dedup();
     for method in &methods {
         for host in &hosts {

@@ -133,6 +133,9 @@ impl Lockout {
     pub(crate) fn counter(&self, address: Option<IpAddr>, account: Option<&str>, key: &[u8; 32]) -> Counter {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Counter([0; 16]) };
         mac.update(self.name.as_bytes());
+        for figure in [u64::from(self.max_failures), self.window.as_secs(), self.duration.as_secs()] {
+            mac.update(&figure.to_le_bytes());
+        }
         if self.by_address {
             match address.map(|address| address.to_canonical()) {
                 Some(IpAddr::V4(address)) => mac.update(&[&b"\0v4"[..], &address.octets()].concat()),

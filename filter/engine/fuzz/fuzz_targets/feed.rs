@@ -82,7 +82,7 @@ fn pieces(file: Vec<u8>, bench: &Bench, piece: usize) -> Result<Feed, portcullis
     loop {
         match loading.step(piece)? {
             Progress::More(more) => loading = *more,
-            Progress::Done(feed) => return Ok(feed),
+            Progress::Done(feed) => return Ok(*feed),
         }
     }
 }

@@ -11,7 +11,7 @@ fn keys_have_one_form() {
     for (text, expected, message) in [
         (good.clone(), true, "as it should be"),
         (format!("{good}x"), false, "a character too many"),
-        (good[..good.len() - 1].to_owned(), false, "a character too few"),
+        (good.trim_end_matches('-').to_owned(), false, "a character too few"),
         (good.replace("pk_", "sk_"), false, "another prefix"),
         (good.replace("abc", "Abc"), false, "a capital letter in the id"),
         (good.replace("abc", "ab"), false, "a short id"),

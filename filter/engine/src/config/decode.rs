@@ -14,6 +14,8 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
+    // Called from everywhere and seldom: its code stands once.
+    #[inline(never)]
     pub(crate) fn error(
         &mut self,
         path: &Path<'_>,
@@ -24,6 +26,7 @@ impl Findings {
         self.errors.push(PolicyError { path: path.to_string(), line, message: message.into(), remedy: remedy.into() });
     }
 
+    #[inline(never)]
     pub(crate) fn warn(
         &mut self,
         path: &Path<'_>,
@@ -59,6 +62,7 @@ impl<'n, 'p> Fields<'n, 'p> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn take(&mut self, name: &'static str) -> Option<&'n Node> {
         if !self.known.contains(&name) {
             self.known.push(name);
@@ -66,6 +70,7 @@ impl<'n, 'p> Fields<'n, 'p> {
         self.members.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
     }
 
+    #[inline(never)]
     pub(crate) fn required(&mut self, name: &'static str, remedy: &str, findings: &mut Findings) -> Option<&'n Node> {
         let found = self.take(name);
         if found.is_none() {
@@ -86,6 +91,7 @@ impl<'n, 'p> Fields<'n, 'p> {
     }
 
     /// Reports what nobody took, and what stands twice.
+    #[inline(never)]
     pub(crate) fn finish(self, findings: &mut Findings) {
         for (index, (key, _)) in self.members.iter().enumerate() {
             let path = self.path.field(&key.name);
@@ -132,6 +138,7 @@ pub(crate) fn wrong_kind(node: &Node, path: &Path<'_>, wanted: &str, findings: &
     findings.error(path, node.line, format!("{wanted} is needed here, not {}", node.kind()), format!("write {wanted}"));
 }
 
+#[inline(never)]
 pub(crate) fn text<'n>(node: &'n Node, path: &Path<'_>, findings: &mut Findings) -> Option<&'n str> {
     match &node.value {
         NodeValue::String(text) if !text.is_empty() => Some(text),
@@ -151,6 +158,7 @@ pub(crate) fn owned(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Op
 }
 
 /// A name of something in the policy: it goes into records and metrics as it stands.
+#[inline(never)]
 pub(crate) fn name_of(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
     let name = text(node, path, findings)?;
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
@@ -162,6 +170,7 @@ pub(crate) fn name_of(node: &Node, path: &Path<'_>, findings: &mut Findings) -> 
     Some(name.to_owned())
 }
 
+#[inline(never)]
 pub(crate) fn boolean(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<bool> {
     match node.value {
         NodeValue::Bool(value) => Some(value),
@@ -173,6 +182,7 @@ pub(crate) fn boolean(node: &Node, path: &Path<'_>, findings: &mut Findings) -> 
 }
 
 /// A whole number within limits.
+#[inline(never)]
 pub(crate) fn integer(
     node: &Node,
     path: &Path<'_>,
@@ -199,6 +209,7 @@ pub(crate) fn integer(
 }
 
 /// A duration: a whole number and `s`, `m`, `h` or `d`; in seconds.
+#[inline(never)]
 pub(crate) fn duration(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<u64> {
     let parsed = match &node.value {
         NodeValue::String(text) => parse_duration(text),
@@ -211,6 +222,7 @@ pub(crate) fn duration(node: &Node, path: &Path<'_>, findings: &mut Findings) ->
 }
 
 /// A time of machines: like [`duration`], with `ms` as another unit, and not none at all.
+#[inline(never)]
 pub(crate) fn short_duration(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Duration> {
     let parsed = match &node.value {
         NodeValue::String(text) => match text.strip_suffix("ms") {
@@ -311,6 +323,7 @@ pub(crate) fn whole<T>(node: &Node, items: Vec<T>) -> Option<Vec<T>> {
 }
 
 /// A header name, in lower case.
+#[inline(never)]
 pub(crate) fn header_name(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
     let name = text(node, path, findings)?;
     if crate::cors::is_token(name) {
@@ -321,6 +334,7 @@ pub(crate) fn header_name(node: &Node, path: &Path<'_>, findings: &mut Findings)
 }
 
 /// A path of claim names.
+#[inline(never)]
 pub(crate) fn claim_path(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<crate::token::ClaimPath> {
     if let NodeValue::String(name) = &node.value {
         findings.error(
@@ -336,6 +350,7 @@ pub(crate) fn claim_path(node: &Node, path: &Path<'_>, findings: &mut Findings) 
 }
 
 /// A time of machines between two others.
+#[inline(never)]
 pub(crate) fn within(
     node: &Node,
     path: &Path<'_>,
@@ -353,6 +368,7 @@ pub(crate) fn within(
 }
 
 /// A name that goes into a request as it is.
+#[inline(never)]
 pub(crate) fn word(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
     let text = owned(node, path, findings)?;
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -368,6 +384,7 @@ pub(crate) fn word(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
 }
 
 /// The path of something to fetch.
+#[inline(never)]
 pub(crate) fn absolute_path(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
     let text = word(node, path, findings)?;
     if !text.starts_with('/') || text.contains('#') {

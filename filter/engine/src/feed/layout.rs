@@ -115,16 +115,19 @@ const MAX_GUESSES: usize = 12;
 
 /// The row of a digest, in a table sorted by digest.
 pub(super) fn find<'t, const ROW: usize>(table: &'t [u8], wanted: &Digest16) -> Option<&'t [u8; ROW]> {
-    let rows = table.as_chunks::<ROW>().0;
+    find_row(table, ROW, wanted)?.first_chunk()
+}
+
+fn find_row<'t>(table: &'t [u8], row_bytes: usize, wanted: &Digest16) -> Option<&'t [u8]> {
     let place = place(&wanted.0);
-    let (mut low, mut high) = (0, rows.len());
+    let (mut low, mut high) = (0, table.len() / row_bytes.max(1));
     let (mut least, mut most) = (0, u64::MAX);
     let mut guesses = 0;
     while low < high {
         let within = if guesses < MAX_GUESSES { guess(place, least, most, high - low) } else { (high - low) / 2 };
         guesses += 1;
         let middle = low.saturating_add(within);
-        let row = rows.get(middle)?;
+        let row = table.get(middle.saturating_mul(row_bytes)..)?;
         let own = row.first_chunk::<16>()?;
         match own.cmp(&wanted.0) {
             Ordering::Equal => return Some(row),

@@ -41,7 +41,7 @@ pub enum Progress {
     /// There is more to look at.
     More(Box<Loading>),
     /// It is good.
-    Done(Feed),
+    Done(Box<Feed>),
 }
 
 /// Reads a file at one go.
@@ -53,7 +53,7 @@ pub fn read(file: Vec<u8>, keys: &KeySet) -> Result<Feed, FeedError> {
     loop {
         match loading.step(usize::MAX)? {
             Progress::More(more) => loading = *more,
-            Progress::Done(feed) => return Ok(feed),
+            Progress::Done(feed) => return Ok(*feed),
         }
     }
 }
@@ -96,7 +96,11 @@ impl Loading {
             let used = self.advance(left)?;
             left = left.saturating_sub(used.max(1));
         }
-        if self.stage == Stage::Done { Ok(Progress::Done(self.feed)) } else { Ok(Progress::More(Box::new(self))) }
+        if self.stage == Stage::Done {
+            Ok(Progress::Done(Box::new(self.feed)))
+        } else {
+            Ok(Progress::More(Box::new(self)))
+        }
     }
 
     /// Goes on with the stage at hand, and to the next one where that is done. Gives how many bytes it looked at.

@@ -93,7 +93,7 @@ fn a_slot_does_not_grow_and_forgets_no_lock_for_newcomers() {
         assert!(slot.0.len() <= COUNTERS * COUNTER_BYTES, "{} bytes", slot.0.len());
     }
     assert_eq!(slot.standing(&one, 2), Standing::Locked(298));
-    assert!(LOCKOUT_SLOTS * COUNTERS * COUNTER_BYTES <= 2 * 1024 * 1024);
+    const { assert!(LOCKOUT_SLOTS * COUNTERS * COUNTER_BYTES <= 2 * 1024 * 1024) };
     // A slot where everybody is locked out lets go of the one whose time is up first.
     let mut slot = Slot(Vec::new());
     let many: Vec<Counter> =
