@@ -240,6 +240,7 @@ impl Request {
     }
 
     /// The record of a request that had none yet, or was to have none.
+    #[inline(never)]
     fn record_failure(&self) -> Option<AuditRecord> {
         let plugin = self.plugin.as_ref()?;
         let map = host::request_headers();

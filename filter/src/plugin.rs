@@ -43,7 +43,8 @@ impl Plugin {
     }
 
     /// Writes what the journal has to say by now, or all that it has where it may be the last time.
-    fn write_journal(&self, say: impl FnOnce(&mut Journal, UnixTime) -> Vec<String>) {
+    #[inline(never)]
+    fn write_journal(&self, say: fn(&mut Journal, UnixTime) -> Vec<String>) {
         if let Ok(mut journal) = self.journal.try_borrow_mut()
             && journal.attention().is_some()
         {

@@ -54,7 +54,7 @@ const KEY_PREFIXES: [(&str, usize); 22] = [
 ];
 
 /// Words after which a credential comes, whatever it looks like.
-const SCHEMES: [&str; 6] = ["bearer", "basic", "digest", "negotiate", "apikey", "token"];
+const SCHEMES: [&str; 4] = ["bearer", "basic", "negotiate", "apikey"];
 
 /// Names to which a credential is assigned.
 const NAMES_OF_SECRETS: [&str; 7] = ["password", "passwd", "pwd", "secret", "token", "api_key", "apikey"];
@@ -170,7 +170,14 @@ fn has_credential(text: &str) -> bool {
     NAMES_OF_SECRETS.iter().any(|name| {
         text.match_indices(name).any(|(at, _)| {
             let rest = text.get(at.saturating_add(name.len())..).unwrap_or_default();
-            rest.trim_start().starts_with(['=', ':'])
+            let mut signs = rest.trim_start().chars();
+            // A colon alone is part of many a subject.
+            match (signs.next(), signs.next()) {
+                (Some('='), _) => true,
+                (Some(':'), Some(sign)) => sign.is_whitespace() || matches!(sign, '"' | '\''),
+                (Some('"' | '\''), Some(sign)) => matches!(sign, ':' | '='),
+                _ => false,
+            }
         })
     })
 }

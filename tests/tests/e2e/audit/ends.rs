@@ -241,6 +241,29 @@ fn counts_agree(proxy: &Proxy, requests: usize) {
     assert!(proxy.vm_failures().is_empty(), "{:?}", proxy.vm_failures());
 }
 
+/// What the host fails is refused, and on record as such, though it was to have no record when it was allowed.
+#[test]
+fn a_request_that_the_host_fails_has_one_record() {
+    let upstream = Upstream::start();
+    let levels = [("all", json!({})), ("denied", json!({"level": "denied"})), ("sampled", json!({"sample": 0}))];
+    let mut proxy = with_key(&upstream).deny_capability("proxy_get_header_map_pairs");
+    for (name, audit) in &levels {
+        proxy = proxy.policy(name, &super::audited(audit));
+    }
+    let proxy = proxy.start();
+    let get = Request::get("/users/ada/documents/7").bearer(&Token::of("ada", "editor").mint());
+    let mut table = Table::new("a call that the host fails");
+    for (name, _) in &levels {
+        let status = proxy.client(name).send(&get).status;
+        let record = proxy.audit(name).next();
+        let found = record.as_ref().map(|record| ["decision", "reason", "status"].map(|name| record.text(name)));
+        let holds = status == 500 && found == Some(["deny", "internal_error", "500"].map(str::to_owned));
+        table.holds(name, holds, || format!("{status}, {found:?}"));
+    }
+    table.finish();
+    assert!(upstream.take().is_empty(), "something went on");
+}
+
 /// `PORTCULLIS_FLOOD` requests over four workers as fast as they are answered; 100,000 in every run of the tests.
 #[test]
 fn a_flood_leaves_as_many_records_as_envoy_counts() {
