@@ -59,8 +59,11 @@ fn the_account_is_part_of_it_where_there_is_a_store() {
         command.current_dir(&folder).env("PORTCULLIS_AUDIT_LOG", &admin).env("PORTCULLIS_ACTOR", "carol");
         finish(command, stdin.as_bytes())
     };
-    run(&["init", "admin@example.com", "--no-secret", "--memory", "8", "--iterations", "1"], "correct horse battery")
-        .ok();
+    run(
+        &["init", "admin@example.com", "--no-secret", "--memory", "8", "--iterations", "1", "--parallelism", "1"],
+        "correct horse battery",
+    )
+    .ok();
     let id = run(&["user", "add", "alice@example.com", "--role", "editor"], "correct horse battery").ok();
     run(&["user", "disable", "alice@example.com", "--reason", "phished"], "").ok();
     let lines: Vec<String> =
