@@ -6,6 +6,8 @@
 
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
+#[path = "../src/feed.rs"]
+mod feed;
 #[path = "../src/fetch.rs"]
 mod fetch;
 #[path = "../src/header_map.rs"]
@@ -14,10 +16,14 @@ mod header_map;
 mod host;
 #[path = "../src/http.rs"]
 mod http;
+#[path = "../src/lockout.rs"]
+mod lockout;
 #[path = "../src/metrics.rs"]
 mod metrics;
 #[path = "../src/plugin.rs"]
 mod plugin;
+#[path = "../src/shared.rs"]
+mod shared;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
