@@ -1,7 +1,8 @@
 """A million sealed lines, tampered with 200 times, and a gigabyte searched: `make audit-scale`.
 
 Prints what was found and how long it took, and the same as JSON on the last line. Fails where a tampering is not found,
-where one is found in the clean file, or where a search takes more than twice as long as `rg`, if that is installed.
+where one is found in the clean file, or where a search takes more than twice as long as `rg`, if that is installed. The search
+uses every core, and `rg` one: on a machine whose cores are busy with something else the two are not comparable.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import time
 
 CHAINS = 4
 # How often a search is measured, of which the fastest counts.
-TRIES = 5
+TRIES = 15
 GIGABYTE = 1_000_000_000
 KEY = os.environ.get("AUDIT_KEY", "an audit key of at least thirty-two bytes").encode()
 CHAIN_KEY = hmac.digest(KEY, b"portcullis audit chain", hashlib.sha256)
@@ -151,13 +152,15 @@ def unnamed(report: dict, done: list[tuple[str, bytes, int]]) -> list[str]:
     return missed
 
 
-def fastest(arguments: list[str]) -> float:
-    times = []
+def fastest(*commands: list[str]) -> list[float]:
+    """The shortest time of each, taken in turn: what else the machine does slows down all of them alike."""
+    times: list[list[float]] = [[] for _ in commands]
     for _ in range(TRIES):
-        start = time.perf_counter()
-        subprocess.run(arguments, stdout=subprocess.DEVNULL, check=True)
-        times.append(time.perf_counter() - start)
-    return min(times)
+        for command, own in zip(commands, times):
+            start = time.perf_counter()
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            own.append(time.perf_counter() - start)
+    return [min(own) for own in times]
 
 
 def main() -> int:
@@ -205,20 +208,22 @@ def main() -> int:
         figures["search_bytes"] = big.stat().st_size
         user = '"user_id":"user4711"'
         search = [command, "audit", "search", str(big), "--user", "user4711", "--json"]
-        figures["search_seconds"] = round(fastest(search), 3)
         ours = subprocess.run(search, capture_output=True, check=True).stdout
         figures["search_found"] = ours.count(b"\n")
         ripgrep = shutil.which("rg")
         if ripgrep:
             theirs = [ripgrep, "--no-config", "--fixed-strings", "--no-line-number", user, str(big)]
-            figures["ripgrep_seconds"] = round(fastest(theirs), 3)
-            figures["search_over_ripgrep"] = round(figures["search_seconds"] / figures["ripgrep_seconds"], 2)
             if subprocess.run(theirs, capture_output=True, check=True).stdout != ours:
                 problems.append("the search does not find what rg finds")
-            if figures["search_over_ripgrep"] > 2:
+            seconds, of_ripgrep = fastest(search, theirs)
+            figures["ripgrep_seconds"] = round(of_ripgrep, 3)
+            figures["search_over_ripgrep"] = round(seconds / of_ripgrep, 2)
+            if seconds > 2 * of_ripgrep:
                 problems.append("the search takes more than twice as long as rg")
         else:
+            (seconds,) = fastest(search)
             print("rg is not installed: nothing to compare the search with")
+        figures["search_seconds"] = round(seconds, 3)
     for name, value in figures.items():
         print(f"{name.replace('_', ' '):>24}  {value}")
     for problem in problems:

@@ -126,8 +126,9 @@ fn pieces_of<T>(
     work: &impl Fn(&[u8]) -> T,
     answers: &SyncSender<io::Result<Vec<T>>>,
 ) {
+    let mut buffer = Vec::new();
     for piece in pieces {
-        let answer = lines_of(file, piece, work);
+        let answer = lines_of(file, piece, &mut buffer, work);
         read.fetch_add(PIECE_BYTES, Ordering::Relaxed);
         let over = answer.is_err();
         // Nobody listens any more once there is enough, or after an error.
@@ -138,13 +139,14 @@ fn pieces_of<T>(
 }
 
 /// Hands the lines that begin in a piece to `work`, by the block.
-fn lines_of<T>(mut file: &File, piece: u64, work: &impl Fn(&[u8]) -> T) -> io::Result<Vec<T>> {
+fn lines_of<T>(mut file: &File, piece: u64, buffer: &mut Vec<u8>, work: &impl Fn(&[u8]) -> T) -> io::Result<Vec<T>> {
     let start = piece.saturating_mul(PIECE_BYTES);
     let end = start.saturating_add(PIECE_BYTES);
     // The byte before says whether a line begins where the piece does.
     let from = start.saturating_sub(1);
     file.seek(SeekFrom::Start(from))?;
-    let (mut lines, mut answers) = (Lines::new(file), Vec::new());
+    let mut lines = Lines::reusing(file, std::mem::take(buffer));
+    let mut answers = Vec::new();
     let mut first = start > 0;
     while let Some((before, block)) = lines.next_block()? {
         let at = from.saturating_add(before);
@@ -166,5 +168,6 @@ fn lines_of<T>(mut file: &File, piece: u64, work: &impl Fn(&[u8]) -> T) -> io::R
             break;
         }
     }
+    *buffer = lines.into_buffer();
     Ok(answers)
 }

@@ -6,7 +6,8 @@ use crate::terminal::{Palette, visible};
 #[cfg(test)]
 mod tests;
 
-/// The line: when, what was decided and why, of whom, from where, and what was asked for.
+/// The line: when, what was decided and why, from where, of whom, and what was asked for. Ids of users may be long: they are
+/// late, so that they move little out of its column.
 #[must_use]
 pub fn row(record: &Record<'_>, palette: Palette, width: Option<usize>) -> String {
     let shown = |field: &Option<Text<'_>>| match text(field) {
@@ -24,10 +25,10 @@ pub fn row(record: &Record<'_>, palette: Palette, width: Option<usize>) -> Strin
     let head = format!("{:<24} ", visible(record.timestamp.as_str()));
     let verdict = format!("{:<12}", visible(decision));
     let rest = format!(
-        " {:<20} {status:>3} {:<20} {:<15} {what}{count}",
+        " {:<20} {status:>3} {:<15} {:<20} {what}{count}",
         visible(record.reason.as_str()),
-        shown(&record.user_id),
         shown(&record.ip_address),
+        shown(&record.user_id),
     );
     let room = width.map(|width| width.saturating_sub(head.chars().count().saturating_add(verdict.chars().count())));
     let rest: String = room.map_or(rest.clone(), |room| rest.chars().take(room).collect());

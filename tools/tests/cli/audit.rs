@@ -105,7 +105,7 @@ fn a_search_takes_many_questions_at_once() {
     let table = run(["audit", "search", log.to_str().unwrap(), "--request-id", "r1795478404000"]).ok();
     assert_eq!(
         table,
-        "2026-11-24T00:00:04.000Z deny         role_denied          403 bob                  203.0.113.4     GET /users/{owner}/documents/{id}"
+        "2026-11-24T00:00:04.000Z deny         role_denied          403 203.0.113.4     bob                  GET /users/{owner}/documents/{id}"
     );
 }
 

@@ -45,7 +45,17 @@ pub struct Lines<R> {
 impl<R: Read> Lines<R> {
     /// From the beginning.
     pub const fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new(), filled: 0, at: 0, before: 0, ended: false, skipping: false, number: 0 }
+        Self::reusing(reader, Vec::new())
+    }
+
+    /// From the beginning, with the buffer of another.
+    pub const fn reusing(reader: R, buffer: Vec<u8>) -> Self {
+        Self { reader, buffer, filled: 0, at: 0, before: 0, ended: false, skipping: false, number: 0 }
+    }
+
+    /// The buffer, for another.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// The next line. The last of a file may lack its line break.
