@@ -84,6 +84,18 @@ impl Feed {
         self
     }
 
+    /// Revokes tokens that nobody has.
+    pub fn revoked_many(mut self, count: u32) -> Self {
+        let row = |number: u32| RevokedEntry { digest: Digest16::token(&format!("many-{number}")), expires: u32::MAX };
+        self.draft.revoked.extend((0..count).map(row));
+        self
+    }
+
+    /// API keys of one owner, from number 1,000 on.
+    pub fn api_keys_many(self, count: u32) -> Self {
+        (1000..count.saturating_add(1000)).fold(self, |feed, number| feed.api_key(number, "robot", &["viewer"]))
+    }
+
     pub fn revoked(mut self, jti: &str) -> Self {
         let expires = u32::try_from(now() + 3600).unwrap();
         self.draft.revoked.push(RevokedEntry { digest: Digest16::token(jti), expires });
