@@ -1,5 +1,6 @@
 //! Identity feeds, written with the engine's encoder and signed by another library.
 
+use base64::Engine as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use portcullis_engine::feed::{Digest16, Draft, FeedClaims, KeyEntry, RevokedEntry, SubjectEntry, TYP};
 use serde_json::{Value, json};
@@ -187,6 +188,23 @@ fn subject(name: &str) -> SubjectEntry {
 
 fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A feed as the program of the documentation makes it.
+pub fn documented(version: u64, disabled: &str, revoked: &str) -> Vec<u8> {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+    let script = format!(
+        r#"
+import base64, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, {docs:?})
+from identity_feed import Ed25519PrivateKey, feed
+key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex({:?}))
+print(base64.urlsafe_b64encode(feed(key, {version}, [{disabled:?}], {{{revoked:?}: 4000000000}})).decode())
+"#,
+        SEEDS[0]
+    );
+    base64::engine::general_purpose::URL_SAFE.decode(super::tool::python(&script, "").trim()).unwrap()
 }
 
 /// PKCS #8 (RFC 8410 section 7) around a seed.
