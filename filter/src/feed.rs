@@ -14,10 +14,10 @@ use crate::metrics::Metrics;
 use crate::shared;
 
 /// How much of a feed is looked at in one go: some milliseconds.
-const PIECE: usize = 1024 * 1024;
+const PIECE: usize = 512 * 1024;
 
 /// How often, while there is more to look at.
-const BUSY: Duration = Duration::from_millis(4);
+const BUSY: Duration = Duration::from_millis(2);
 
 thread_local! {
     /// What is in force in this worker, for the next policy and for other listeners: they need not load it again.

@@ -3,6 +3,7 @@
 mod faults;
 mod obeyed;
 mod reload;
+mod scale;
 
 use serde_json::{Value, json};
 

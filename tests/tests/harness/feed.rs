@@ -1,5 +1,6 @@
 //! Identity feeds, written with the engine's encoder and signed by another library.
 
+use base64::Engine as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use portcullis_engine::feed::{Digest16, Draft, FeedClaims, KeyEntry, RevokedEntry, SubjectEntry, TYP};
 use serde_json::{Value, json};
@@ -82,6 +83,18 @@ impl Feed {
     fn subject(mut self, entry: SubjectEntry) -> Self {
         self.draft.subjects.push(entry);
         self
+    }
+
+    /// Revokes tokens that nobody has.
+    pub fn revoked_many(mut self, count: u32) -> Self {
+        let row = |number: u32| RevokedEntry { digest: Digest16::token(&format!("many-{number}")), expires: u32::MAX };
+        self.draft.revoked.extend((0..count).map(row));
+        self
+    }
+
+    /// API keys of one owner, from number 1,000 on.
+    pub fn api_keys_many(self, count: u32) -> Self {
+        (1000..count.saturating_add(1000)).fold(self, |feed, number| feed.api_key(number, "robot", &["viewer"]))
     }
 
     pub fn revoked(mut self, jti: &str) -> Self {
@@ -175,6 +188,23 @@ fn subject(name: &str) -> SubjectEntry {
 
 fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A feed as the program of the documentation makes it.
+pub fn documented(version: u64, disabled: &str, revoked: &str) -> Vec<u8> {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+    let script = format!(
+        r#"
+import base64, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, {docs:?})
+from identity_feed import Ed25519PrivateKey, feed
+key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex({:?}))
+print(base64.urlsafe_b64encode(feed(key, {version}, [{disabled:?}], {{{revoked:?}: 4000000000}})).decode())
+"#,
+        SEEDS[0]
+    );
+    base64::engine::general_purpose::URL_SAFE.decode(super::tool::python(&script, "").trim()).unwrap()
 }
 
 /// PKCS #8 (RFC 8410 section 7) around a seed.

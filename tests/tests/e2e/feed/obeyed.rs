@@ -95,6 +95,20 @@ fn deltas_follow_the_full_feed_and_a_gap_asks_for_it_again() {
     healthy(&proxy);
 }
 
+/// Made by the program that the documentation shows.
+#[test]
+fn others_can_make_feeds() {
+    let upstream = Upstream::start();
+    let server = server(Feed::full(1));
+    let proxy = four_workers(&upstream, &server, &policy(&json!({})));
+    everywhere(&proxy, &ada(), 200);
+    server.on(FULL, feed::served(2, feed::documented(2, "eve", "ada-1")));
+    everywhere(&proxy, &ada(), 401);
+    everywhere(&proxy, &Request::get("/me").bearer(&Token::of("eve", "viewer").mint()), 401);
+    everywhere(&proxy, &Request::get("/me").bearer(&Token::of("bob", "viewer").mint()), 200);
+    healthy(&proxy);
+}
+
 #[test]
 fn roles_come_from_the_feed() {
     let upstream = Upstream::start();
