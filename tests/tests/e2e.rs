@@ -18,6 +18,7 @@ mod headers;
 mod hostcalls;
 mod hostile;
 mod http2;
+mod incident;
 mod input;
 mod jwks;
 mod key_ring;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::bench::Bench;
+use crate::harness::chain::AUDIT_KEY;
 use crate::harness::client::Request;
 use crate::harness::expect::Expect;
 use crate::harness::policy;
@@ -13,7 +14,7 @@ use crate::harness::upstream::Upstream;
 
 use super::setup;
 
-const PASSWORD: &str = "correct horse battery";
+pub(super) const PASSWORD: &str = "correct horse battery";
 
 /// RFC 6238 by another hand: the code of a secret, so many seconds from now.
 const CODE: &str = "
@@ -26,12 +27,12 @@ print(f'{(int.from_bytes(digest[offset:offset + 4], \"big\") & 0x7fffffff) % 100
 ";
 
 /// A store of its own, and the commands on it.
-struct Accounts {
+pub(super) struct Accounts {
     directory: TempDir,
 }
 
 impl Accounts {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let accounts = Self { directory: TempDir::new().unwrap() };
         let cheap = ["--memory", "64", "--iterations", "1", "--parallelism", "1"];
         let init = ["init", "admin@example.com", "--no-secret"];
@@ -39,14 +40,27 @@ impl Accounts {
         accounts
     }
 
+    /// A file beside the store.
+    pub(super) fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Runs a command, which leaves a record in the file `admin.log`.
     #[track_caller]
-    fn run(&self, arguments: &[&str], stdin: &str) -> Said {
-        let store = self.directory.path().join("portcullis.db");
-        portcullis(arguments, stdin, &[("PORTCULLIS_STORE", store.to_str().unwrap()), ("SECRET_KEY", SECRET)])
+    pub(super) fn run(&self, arguments: &[&str], stdin: &str) -> Said {
+        let (store, log) = (self.file("portcullis.db"), self.file("admin.log"));
+        let environment = [
+            ("PORTCULLIS_STORE", store.as_str()),
+            ("SECRET_KEY", SECRET),
+            ("PORTCULLIS_AUDIT_LOG", &log),
+            ("PORTCULLIS_AUDIT_KEY", AUDIT_KEY),
+            ("AUDIT_KEY", AUDIT_KEY),
+        ];
+        portcullis(arguments, stdin, &environment)
     }
 
     #[track_caller]
-    fn ok(&self, arguments: &[&str], stdin: &str) -> String {
+    pub(super) fn ok(&self, arguments: &[&str], stdin: &str) -> String {
         let said = self.run(arguments, stdin);
         assert_eq!(said.code, 0, "{arguments:?}: {said:?}");
         said.out
@@ -54,7 +68,7 @@ impl Accounts {
 
     /// The answer of a command that prints tokens, in the form the example policy asks for.
     #[track_caller]
-    fn tokens(&self, arguments: &[&str], stdin: &str) -> Value {
+    pub(super) fn tokens(&self, arguments: &[&str], stdin: &str) -> Value {
         let form = ["--iss", "https://issuer.example.com", "--aud", "portcullis-demo", "--kid", "2026-11", "--json"];
         serde_json::from_str(&self.ok(&[arguments, &form].concat(), stdin)).unwrap()
     }
