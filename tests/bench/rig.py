@@ -8,6 +8,7 @@
 and, where they are asked for,
 
   sealed     ours, its records in a chain
+  fed        ours, obeying an identity feed
   floor      a module that makes the crossings of ours and decides nothing
 """
 
@@ -54,7 +55,7 @@ def route_paths(count):
     return paths
 
 
-def policy(routes, key, audit):
+def policy(routes, key, more):
     return {
         "version": "v1",
         "providers": [{
@@ -70,7 +71,7 @@ def policy(routes, key, audit):
                     **({"owner": {"param": "owner", "claim": ["sub"]}} if "{owner}" in path else {"owner": {"upstream": True}})}
                    for name, path in route_paths(routes)],
         "cors": CORS,
-        "audit": audit,
+        **more,
     }
 
 
@@ -78,7 +79,7 @@ def any_type(name, **fields):
     return {"@type": f"type.googleapis.com/{name}", **fields}
 
 
-def ours(module, routes, key, audit):
+def ours(module, routes, key, more):
     return [{"name": "portcullis", "typed_config": any_type(
         "envoy.extensions.filters.http.wasm.v3.Wasm",
         config={
@@ -86,7 +87,7 @@ def ours(module, routes, key, audit):
             "vm_config": {"vm_id": "portcullis", "runtime": "envoy.wasm.runtime.v8",
                           "code": {"local": {"filename": str(module)}},
                           "environment_variables": {"key_values": {"SECRET_KEY": HS256.secret, "AUDIT_KEY": HS256.secret}}},
-            "configuration": any_type("google.protobuf.StringValue", value=json.dumps(policy(routes, key, audit))),
+            "configuration": any_type("google.protobuf.StringValue", value=json.dumps(policy(routes, key, more))),
         })}]
 
 
@@ -161,7 +162,7 @@ def native(routes, cache, key):
 def access_log(kind, path):
     if kind == "none":
         return []
-    if kind in ("ours", "sealed") or kind.startswith("floor"):
+    if kind in ("ours", "sealed", "fed") or kind.startswith("floor"):
         form = {"text_format_source": {"inline_string": "%FILTER_STATE(wasm.portcullis.audit:PLAIN)%\n"}}
     else:
         claim = "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:payload:{})%"
@@ -210,7 +211,7 @@ def free_port():
 class Envoy:
     """One process for one number of routes and one key."""
 
-    def __init__(self, binary, module, folder, routes=10, kinds=LISTENERS, key=HS256, steps=STEPS):
+    def __init__(self, binary, module, folder, routes=10, kinds=LISTENERS, key=HS256, steps=STEPS, feed=None):
         self.key = key
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -218,7 +219,8 @@ class Envoy:
         self.admin = free_port()
         bare = pathlib.Path(module).with_name("floor.wasm")
         filters = {"none": lambda: [], "ours": lambda: ours(module, routes, key, {}),
-                   "sealed": lambda: ours(module, routes, key, {"chain": {"key": {"env": "AUDIT_KEY"}}}),
+                   "sealed": lambda: ours(module, routes, key, {"audit": {"chain": {"key": {"env": "AUDIT_KEY"}}}}),
+                   "fed": lambda: ours(module, routes, key, {"identity_feed": feed.source()}),
                    "native": lambda: native(routes, False, key), "cached": lambda: native(routes, True, key),
                    "floor": lambda: floor(bare, steps, key)}
         # The floor as far as some of its steps, each a listener of its own.
@@ -229,7 +231,7 @@ class Envoy:
             "static_resources": {
                 "listeners": [
                     listener(kind, self.ports[kind], filters[kind](), folder / f"{kind}.log") for kind in kinds],
-                "clusters": [{"name": "nowhere", "connect_timeout": "1s"}],
+                "clusters": [{"name": "nowhere", "connect_timeout": "1s"}, *([feed.cluster()] if feed else [])],
             },
         }
         config = folder / "envoy.json"
