@@ -138,6 +138,8 @@ struct Passage<'a> {
     api_key: Option<&'a [u8]>,
     attempt: Option<Attempt>,
     locked_for: Option<u32>,
+    /// Who was proved to be the caller, and is refused all the same: for the record alone.
+    shut_out: Option<Rc<Session>>,
     authentication: Authentication<'a>,
     /// The provider that verified the token, or refused it.
     provider: Option<&'a Provider>,
@@ -210,6 +212,7 @@ impl Policy {
             api_key: None,
             attempt: None,
             locked_for: None,
+            shut_out: None,
             authentication: Authentication::Anonymous,
             provider: None,
             wants: None,
@@ -354,8 +357,9 @@ impl Policy {
         let name = passage.provider.map_or("-", |provider| provider.name.as_str());
         match (verified, passage.provider) {
             (Ok(session), Some(provider)) => {
-                let obeyed = self.obey_feed(session, provider, token, worker, asked.now);
+                let obeyed = self.obey_feed(Rc::clone(&session), provider, token, worker, asked.now);
                 let session = obeyed.inspect_err(|reason| {
+                    passage.shut_out = Some(session);
                     trace.step(Step::Authentication, false, || {
                         format!("{}, provider `{name}`: {reason}", token.source.place)
                     });
@@ -451,6 +455,7 @@ impl Policy {
         };
         let decisive = outcome.as_ref().ok().and_then(Permit::role);
         let role = decisive.or_else(|| identity.and_then(|identity| identity.role.as_ref()));
+        let identity = identity.or_else(|| passage.shut_out.as_ref().map(|session| &session.record));
         let gate =
             route.and_then(|route| route.input.as_ref()).filter(|input| outcome.is_ok() && input.asks_for_body());
         let body =

@@ -47,7 +47,7 @@ impl Published {
         let out = self.accounts.file("identity.feed");
         let built = ["feed", "build", "--key", &self.accounts.file("feed.pem"), "--out", &out, "--json"];
         let built: Value = serde_json::from_str(&self.accounts.ok(&built, "")).unwrap();
-        let version = built["version"].as_u64().unwrap();
+        let version = built["feed"]["version"].as_u64().unwrap();
         self.server.on(FULL, served(version, std::fs::read(out).unwrap()));
     }
 

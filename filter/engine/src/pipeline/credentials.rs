@@ -77,43 +77,51 @@ impl Policy {
                     let id = session.record.kid.as_deref().unwrap_or_default();
                     format!("API key `{id}`, roles: [{}]", session.roles.join(", "))
                 });
-                let principal = Principal { provider: None, session: Rc::new(session) };
+                let principal = Principal { provider: None, session };
                 passage.authentication = Authentication::Authenticated(principal);
                 Ok(())
             }
-            Err(reason) => {
+            Err((reason, session)) => {
                 trace.step(Step::Authentication, false, || format!("API key: {reason}"));
+                passage.shut_out = session;
                 Err(reason)
             }
         }
     }
 
+    /// Whose key it is; or why it is refused, and whose it is where its secret is the right one.
     fn session_of_key(
         &self,
         text: &[u8],
         asked: &Asked<'_, impl Facts>,
         worker: &Worker,
-    ) -> Result<Session, DenyReason> {
+    ) -> Result<Rc<Session>, (DenyReason, Option<Rc<Session>>)> {
+        let unknown = || (DenyReason::ApiKeyUnknown, None);
         let (Some(keys), Some(source)) = (&self.api_keys, &self.identity_feed) else {
-            return Err(DenyReason::InternalError);
+            return Err((DenyReason::InternalError, None));
         };
-        let key = ApiKey::parse(text).ok_or(DenyReason::ApiKeyUnknown)?;
-        let (feeds, _) = worker.feed.ask(source, asked.now)?;
+        let key = ApiKey::parse(text).ok_or_else(unknown)?;
+        let (feeds, _) = worker.feed.ask(source, asked.now).map_err(|reason| (reason, None))?;
         let row = feeds.key(&Digest16::key(key.id));
         // One that is not there takes as long as one with another secret.
         let proved = key.is_proved_by(&row.map_or([0; 32], |row| row.secret_sha256()));
-        let row = row.filter(|_| proved).ok_or(DenyReason::ApiKeyUnknown)?;
-        if row.expires() != 0 && asked.now >= UnixTime::from_seconds(i64::from(row.expires())) {
-            return Err(DenyReason::ApiKeyExpired);
+        let row = row.filter(|_| proved).ok_or_else(unknown)?;
+        let owner = row.owner().ok_or_else(unknown)?;
+        let session = Session::of_key(keys, key.id, owner, row.roles(), &self.known_roles, &self.audit.masks);
+        let session = Rc::new(session);
+        let expired = row.expires() != 0 && asked.now >= UnixTime::from_seconds(i64::from(row.expires()));
+        let refused = if expired {
+            Some(DenyReason::ApiKeyExpired)
+        } else if !row.admits(|| asked.client()) {
+            Some(DenyReason::ApiKeyAddress)
+        } else {
+            let subject = feeds.subject(&Digest16::subject(owner));
+            subject.is_some_and(|subject| subject.is_disabled()).then_some(DenyReason::SubjectDisabled)
+        };
+        match refused {
+            None => Ok(session),
+            Some(reason) => Err((reason, Some(session))),
         }
-        if !row.admits(|| asked.client()) {
-            return Err(DenyReason::ApiKeyAddress);
-        }
-        let owner = row.owner().ok_or(DenyReason::ApiKeyUnknown)?;
-        if feeds.subject(&Digest16::subject(owner)).is_some_and(|subject| subject.is_disabled()) {
-            return Err(DenyReason::SubjectDisabled);
-        }
-        Ok(Session::of_key(keys, key.id, owner, row.roles(), &self.known_roles, &self.audit.masks))
     }
 
     /// Whether a verified token is still good by the identity feed, with the roles that it gives where they come from there.

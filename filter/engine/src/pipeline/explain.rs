@@ -114,6 +114,7 @@ impl Policy {
             api_key,
             attempt: None,
             locked_for: None,
+            shut_out: None,
             authentication: Authentication::Anonymous,
             provider: None,
             wants: None,

@@ -200,6 +200,28 @@ fn api_keys_are_known_by_their_id_and_proved_by_their_secret() {
     }
 }
 
+/// An incident is followed by who it was that came again; whose secret is wrong is nobody.
+#[test]
+fn records_name_whom_the_feed_shuts_out() {
+    let policy = policy(&with_feed(json!({})));
+    let mut worker = worker(&policy);
+    let wrong = format!("pk_aaaaaaaaaaaa_{}", SECRET.replace('_', "A"));
+    for (request, user, key_id, message) in [
+        (token(json!({"sub": "mallory"})), Some("mallory"), Some("k1"), "switched off"),
+        (token(json!({"sub": "carol", "jti": "gone"})), Some("carol"), Some("k1"), "a revoked token"),
+        (key("dddddddddddd"), Some("mallory"), Some("dddddddddddd"), "a key of somebody switched off"),
+        (key("bbbbbbbbbbbb"), Some("ada"), Some("bbbbbbbbbbbb"), "a key whose time is over"),
+        (key("cccccccccccc"), Some("ada"), Some("cccccccccccc"), "a key from elsewhere"),
+        (key("ffffffffffff"), None, None, "a key that nobody has"),
+        (Request::get("/admin").with("x-api-key", wrong), None, None, "another secret"),
+    ] {
+        let verdict = request.decide_with(&policy, &mut worker);
+        assert!(verdict.status().is_some_and(|status| status >= 401), "{message}");
+        let found = (verdict.recorded("user_id"), verdict.recorded("kid"), verdict.recorded("role"));
+        assert_eq!(found, (user.map(Value::from), key_id.map(Value::from), None), "{message}");
+    }
+}
+
 #[test]
 fn the_owner_of_a_key_is_who_calls() {
     let policy = policy(&with_feed(json!({})));
