@@ -294,12 +294,32 @@ class Bench:
 
     def inside(self):
         """Where our own time goes, of the engine alone in the same kind of virtual machine."""
-        run = subprocess.run(["node", str(HERE / "inside.mjs"), str(pathlib.Path(self.module).with_name("inside.wasm"))],
-                             capture_output=True, text=True)
-        if run.returncode:
-            raise SystemExit(f"the profile failed:\n{run.stdout}{run.stderr}")
-        for line in run.stdout.splitlines():
+        for line in self.engine().splitlines():
             yield {"work": "inside", **json.loads(line)}
+
+    def engine(self, *kind):
+        """What the engine says that runs in Node."""
+        module = str(pathlib.Path(self.module).with_name("inside.wasm"))
+        run = subprocess.run(["node", str(HERE / "inside.mjs"), module, *kind], capture_output=True, text=True)
+        if run.returncode:
+            raise SystemExit(f"the engine alone failed:\n{run.stdout}{run.stderr}")
+        return run.stdout
+
+    def feed_scale(self):
+        """A feed of a million revoked tokens and 100,000 API keys: made, verified, and asked."""
+        figures = self.folder / "feed-scale.json"
+        command = str(pathlib.Path(self.module).with_name("portcullis"))
+        say("a feed of a million is built and verified, several times")
+        run = subprocess.run([sys.executable, str(HERE.parent / "feed_scale.py")], capture_output=True, text=True,
+                             env={**os.environ, "PORTCULLIS_BIN": command, "FIGURES": str(figures)})
+        if run.returncode:
+            raise SystemExit(f"the feed failed:\n{run.stdout}{run.stderr}")
+        found = json.loads(figures.read_text())
+        rows = [("s to build the feed", found["build_seconds"], None), ("s to build a delta of 1,000", found["build_delta_seconds"], None),
+                ("s to verify the feed", found["verify_seconds"], None), ("bytes a revoked token", found["bytes_a_token"], 24),
+                ("bytes an API key", found["bytes_a_key"], 100), ("µs a look-up, in Node", float(self.engine("lookup")), 1)]
+        for unit, value, target in rows:
+            yield {"work": "feed-scale", "unit": unit, "value": round(value, 2), "target": target}
 
     def routes(self):
         """Ours at 10 and at 10,000 routes in one go, side by side; native as far as it goes in reasonable time."""
@@ -363,7 +383,8 @@ class Bench:
 
 
 WORKS = {"hot": Bench.hot, "cold-hs256": Bench.cold_hs256, "cold-rs256": Bench.cold_rs256,
-         "cold-es256": Bench.cold_es256, "flood": Bench.flood, "cors": Bench.cors, "chain": Bench.chain, "feed": Bench.feed, "steps": Bench.steps,
+         "cold-es256": Bench.cold_es256, "flood": Bench.flood, "cors": Bench.cors, "chain": Bench.chain, "feed": Bench.feed,
+         "feed-scale": Bench.feed_scale, "steps": Bench.steps,
          "inside": Bench.inside, "routes": Bench.routes,
          "memory": Bench.memory, "load": Bench.load}
 
@@ -374,6 +395,15 @@ def machine():
             "processor": model.group(1) if model else "unknown"}
 
 
+def among(whole):
+    """What was measured now in the place of the same works in docs/benchmarks.json, if that is of the same machine."""
+    before = json.loads((ROOT / "docs/benchmarks.json").read_text())
+    if (before["machine"], before["envoy"]) != (whole["machine"], whole["envoy"]):
+        raise SystemExit("docs/benchmarks.json is of another machine or Envoy: measure all works again")
+    measured = {result["work"] for result in whole["results"]}
+    return [result for result in before["results"] if result["work"] not in measured] + whole["results"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", action="append", choices=list(WORKS), help="only this; may be repeated")
@@ -381,7 +411,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=2, help="of each listener in each round")
     parser.add_argument("--envoy", default=os.environ.get("ENVOY"), required="ENVOY" not in os.environ)
     parser.add_argument("--module", default=str(ROOT / "dist/portcullis.wasm"))
-    parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md and its chart")
+    parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md and its chart; with --work, what was measured anew")
     options = parser.parse_args()
     if not pathlib.Path("/proc/self/schedstat").exists():
         raise SystemExit("the bench reads CPU time from /proc, which only Linux has")
@@ -399,6 +429,8 @@ def main():
              "seconds": options.seconds, "results": results}
     print(report.table(whole))
     if options.docs:
+        if options.work:
+            whole["results"] = among(whole)
         report.write_docs(whole, ROOT / "docs")
 
 

@@ -1,5 +1,6 @@
 // Where the engine's own time goes: runs filter/engine/examples/inside.rs in Node's V8 under its profiler, which sees into
 // WebAssembly where Envoy's does not. Prints a JSON object a line: the kind of request, microseconds, and shares in percent.
+// Given a second argument, `lookup`, prints the microseconds of one look-up in an identity feed of a million and no more.
 
 import { readFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
@@ -33,6 +34,10 @@ async function timed(kind, rounds) {
   return performance.now() - begun;
 }
 
+if (process.argv[3] === 'lookup') {
+  await run('lookup', ROUNDS);
+  process.exit();
+}
 const session = new Session();
 session.connect();
 await session.post('Profiler.enable');

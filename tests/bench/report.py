@@ -31,6 +31,9 @@ EXPLAINED = {
     "feed": [
         "- **feed**: hot, with an identity feed of a million revoked tokens and without a feed.",
     ],
+    "feed-scale": [
+        "- **feed-scale**: a feed of a million revoked tokens and 100,000 API keys; its bytes are what a worker keeps of it.",
+    ],
     "routes": [
         "- **routes**: hot, at 10 and at 10,000 routes; the ratio is of our own cost to our own cost.",
     ],

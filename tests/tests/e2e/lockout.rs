@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::feed::{four_workers, healthy};
 use super::setup;
-use crate::harness::client::{Request, fetch};
+use crate::harness::client::{Client, Request, fetch};
 use crate::harness::eventually;
 use crate::harness::feed::{self, FULL, Feed};
 use crate::harness::jwks::KeyServer;
@@ -136,5 +136,49 @@ fn accounts_tell_callers_of_one_address_apart() {
     assert!(statuses.get(&429).is_some_and(|locked| *locked > 100), "{statuses:?}");
     let bob = Request::get("/me").bearer(&Token::of("bob", "viewer").mint());
     assert_eq!(fetch(address, &bob).status, 200);
+    healthy(&proxy);
+}
+
+/// Whoever has a hundred thousand addresses fills the counters that there are, and gets no more of them.
+#[test]
+fn an_attacker_with_many_addresses_takes_bounded_memory_and_locks_nobody_out() {
+    const ADDRESSES: u32 = 100_000;
+    const THREADS: u32 = 8;
+    let upstream = Upstream::start();
+    let proxy = setup(&upstream)
+        .concurrency(4)
+        .policy("main", &policy(&json!({})))
+        .manager(&json!({"use_remote_address": true, "xff_num_trusted_hops": 1}))
+        .start();
+    let address = proxy.address("main");
+    let from = |client: u32, request: Request| {
+        let [_, high, middle, low] = client.to_be_bytes();
+        request.header("x-forwarded-for", format!("10.{high}.{middle}.{low}"))
+    };
+    let token = Token::of("ada", "viewer").forged();
+    let flood = |clients: std::ops::Range<u32>| {
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (clients, token) = (clients.clone(), &token);
+                scope.spawn(move || {
+                    let mut connection = Client::new(address);
+                    for client in clients.skip(thread as usize).step_by(THREADS as usize) {
+                        let status = connection.send(&from(client, Request::get("/me").bearer(token))).status;
+                        assert_eq!(status, 401, "client {client} has not guessed before");
+                    }
+                });
+            }
+        });
+    };
+    // Enough for most slots to be there, and for each worker to have what it needs anyway.
+    flood(0..ADDRESSES / 5);
+    let before = proxy.resident();
+    flood(ADDRESSES / 5..ADDRESSES);
+    let grown = proxy.resident().saturating_sub(before);
+    eprintln!("{grown} bytes more after {} more addresses", ADDRESSES / 5 * 4);
+    // What is bounded at 2 MiB, and what four workers and a log need besides.
+    assert!(grown < 8 * 1024 * 1024, "{grown} bytes");
+    let good = from(250 << 16, Request::get("/me").bearer(&Token::of("bob", "viewer").mint()));
+    assert_eq!(fetch(address, &good).status, 200, "somebody else is not locked out");
     healthy(&proxy);
 }
