@@ -140,6 +140,7 @@ fn compare(old: &Policy, new: &Policy) -> Vec<Change> {
     }
     changes.extend(settings::names(old, new));
     changes.extend(settings::providers(old, new));
+    changes.extend(settings::guards(old, new));
     changes.extend(settings::responses(old, new));
     changes.into_iter().collect()
 }

@@ -1,7 +1,8 @@
-//! What changes beside the rights of roles: routes, providers, CORS, security headers.
+//! What changes beside the rights of roles: routes, providers, what shuts callers out, CORS, security headers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use portcullis_engine::feed::{IdentityFeed, OnStale};
 use portcullis_engine::{CorsView, Policy, ProviderView, RouteView};
 
 use super::{Change, Effect};
@@ -113,6 +114,54 @@ fn provider(old: &ProviderView<'_>, new: &ProviderView<'_>, changes: &mut Vec<Ch
         let claim = |view: &ProviderView<'_>| view.roles_from().unwrap_or_else(|| "nowhere".to_owned());
         let effect = if new.roles_from().is_none() { Effect::Narrower } else { Effect::Unclear };
         say(effect, format!("takes roles from {} now, before {}", claim(new), claim(old)));
+    }
+}
+
+/// What shuts out whom a token or a key would let in, and what lets in without a token.
+pub(super) fn guards(old: &Policy, new: &Policy) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut say = |effect, text: String| changes.push(Change::new(effect, text));
+    match (old.identity_feed(), new.identity_feed()) {
+        (None, None) => {}
+        (None, Some(_)) => {
+            say(Effect::Narrower, "the identity feed is obeyed: who is switched off stays out".to_owned())
+        }
+        (Some(_), None) => {
+            say(Effect::Wider, "no identity feed is obeyed: who is switched off or revoked gets in again".to_owned());
+        }
+        (Some(old), Some(new)) => feed(old, new, &mut say),
+    }
+    match (old.api_key_header(), new.api_key_header()) {
+        (None, None) => {}
+        (None, Some(header)) => say(Effect::Wider, format!("API keys are taken from `{header}`")),
+        (Some(_), None) => say(Effect::Narrower, "API keys are no longer taken".to_owned()),
+        (Some(before), Some(after)) if before == after => {}
+        (Some(before), Some(after)) => {
+            say(Effect::Other, format!("API keys are taken from `{after}` now, before from `{before}`"));
+        }
+    }
+    match (old.lockout(), new.lockout()) {
+        (before, after) if before == after => {}
+        (None, _) => say(Effect::Narrower, "who fails to authenticate too often is locked out".to_owned()),
+        (_, None) => say(Effect::Wider, "nobody is locked out, however often they fail to authenticate".to_owned()),
+        _ => say(Effect::Unclear, "callers are locked out by other limits (`lockout`)".to_owned()),
+    }
+    changes
+}
+
+fn feed(old: &IdentityFeed, new: &IdentityFeed, say: &mut impl FnMut(Effect, String)) {
+    if old.id() != new.id() {
+        say(Effect::Unclear, "the identity feed comes from another place, or is signed by other keys".to_owned());
+    }
+    if old.on_stale() != new.on_stale() {
+        let wider = new.on_stale() == OnStale::Serve;
+        let what = if wider { "goes on being believed" } else { "is no longer believed" };
+        say(Effect::wider_if(wider), format!("an identity feed that is too old {what} (`on_stale`)"));
+    }
+    if old.stale_after() != new.stale_after() {
+        let wider = new.stale_after() > old.stale_after();
+        let word = if wider { "longer" } else { "less long" };
+        say(Effect::wider_if(wider), format!("the identity feed is believed for {word} without news (`stale_after`)"));
     }
 }
 

@@ -120,6 +120,20 @@ fn every_kind_of_change_is_told_from_both_sides() {
                 "- security headers are those of `recommended` now, before `none`",
             ],
         ),
+        (
+            json!({"identity_feed": feed(&none), "api_keys": {"header": "x-api-key"},
+                   "lockout": {"max_failures": 5, "window": "5m", "duration": "5m"}}),
+            vec![
+                "+ API keys are taken from `x-api-key`",
+                "- the identity feed is obeyed: who is switched off stays out",
+                "- who fails to authenticate too often is locked out",
+            ],
+            vec![
+                "+ no identity feed is obeyed: who is switched off or revoked gets in again",
+                "+ nobody is locked out, however often they fail to authenticate",
+                "- API keys are no longer taken",
+            ],
+        ),
     ] {
         let lines = |old: &Policy, new: &Policy| -> Vec<String> {
             compare(old, new).iter().map(|change| format!("{} {}", change.effect.sign(), change.text)).collect()
@@ -127,6 +141,40 @@ fn every_kind_of_change_is_told_from_both_sides() {
         let (old, new) = (policy(&none), policy(&change));
         assert_eq!(lines(&old, &new), forth, "{change}");
         assert_eq!(lines(&new, &old), back, "back from {change}");
+    }
+}
+
+fn feed(change: &Value) -> Value {
+    let key = r#"{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let mut feed = json!({"cluster": "feed", "authority": "feed.test", "path": "/feed", "key": key});
+    feed.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    feed
+}
+
+#[test]
+fn a_feed_that_is_believed_otherwise_is_a_change() {
+    let of = |change: &Value| policy(&json!({"identity_feed": feed(change)}));
+    let old = of(&json!({}));
+    for (change, expected) in [
+        (json!({}), vec![]),
+        (json!({"interval": "9s"}), vec![]),
+        (json!({"path": "/other"}), vec!["~ the identity feed comes from another place, or is signed by other keys"]),
+        (
+            json!({"on_stale": "serve", "stale_after": "1h"}),
+            vec![
+                "+ an identity feed that is too old goes on being believed (`on_stale`)",
+                "+ the identity feed is believed for longer without news (`stale_after`)",
+            ],
+        ),
+        (
+            json!({"stale_after": "1m"}),
+            vec!["- the identity feed is believed for less long without news (`stale_after`)"],
+        ),
+    ] {
+        let changes = compare(&old, &of(&change));
+        let lines: Vec<String> =
+            changes.iter().map(|change| format!("{} {}", change.effect.sign(), change.text)).collect();
+        assert_eq!(lines, expected, "{change}");
     }
 }
 
