@@ -7,6 +7,7 @@ use super::jwks;
 use crate::harness::bootstrap::Delivery;
 use crate::harness::client::{Request, fetch};
 use crate::harness::eventually;
+use crate::harness::feed::{self, Feed};
 use crate::harness::jwks::{Answer, KeyServer};
 use crate::harness::keys;
 use crate::harness::paths;
@@ -45,8 +46,13 @@ fn what_dashboard_and_alerts_name_is_there() {
     main["cors"] = policy::cors();
     let mut admin = policy::example();
     admin["stat_prefix"] = json!("admin");
+    admin["identity_feed"] = feed::source(&json!({}));
+    let mut identity = KeyServer::start_down();
+    identity.on(feed::FULL, Feed::full(1).answer());
+    identity.up();
     let mut proxy = Setup::before(&upstream)
         .cluster("jwks", server.address)
+        .cluster("feed", identity.address)
         .env("SECRET_KEY", SECRET)
         .policy("main", &main)
         .policy("admin", &admin)
@@ -82,6 +88,10 @@ fn what_dashboard_and_alerts_name_is_there() {
     ] {
         assert_eq!(get(&proxy, listener, &request), status, "{name}");
     }
+    let fed = |name: &str| proxy.metric(&format!("portcullis_admin_feed_{name}")) > 0.0;
+    eventually("the feed", || fed("applied").then_some(()));
+    identity.on(feed::FULL, feed::served(2, "no feed"));
+    eventually("the feed's refusal", || fed("rejected").then_some(()));
     proxy.replace_policy("main", "{}");
     eventually("the refusal", || (proxy.metric("portcullis_policy_rejected") > 0.0).then_some(()));
     eventually("Envoy's refusal", || proxy.page().contains("main_update_rejected{} 1").then_some(()));
@@ -99,6 +109,7 @@ fn what_dashboard_and_alerts_name_is_there() {
         "PortcullisTrapped": false,
         "PortcullisInternalError": false,
         "PortcullisNotDeciding": false,
+        "PortcullisFeedNotRenewed": false,
         // Half an hour is no past to compare with.
         "PortcullisDenialSurge": false,
         "Share of requests denied B": false,

@@ -54,6 +54,9 @@ fn a_new_module_takes_over_without_a_gap_and_goes_back() {
     let token = Token::of("ada", "viewer").mint();
     let done = AtomicBool::new(false);
     let created = || "wasm.envoy.wasm.runtime.v8.created";
+    let active = |proxy: &Proxy| count(proxy, "wasm.envoy.wasm.runtime.v8.active");
+    // One for the main thread, one a worker, and the one that they are made from.
+    let serving = eventually("the machines", || Some(active(&proxy)).filter(|machines| *machines >= 4));
     std::thread::scope(|scope| {
         let ended = Ended(&done);
         let asking: Vec<_> = [("nobody", None, 401), ("ada", Some(&token), 200)]
@@ -89,6 +92,8 @@ fn a_new_module_takes_over_without_a_gap_and_goes_back() {
             if taken {
                 // One a worker: the new code runs, and not the old one under a new name.
                 eventually(what, || (count(&proxy, created()) >= machines + 2).then_some(()));
+                // Envoy lets go of the old one when its last request is over, and until then would take it up again.
+                eventually("the old machines' end", || (active(&proxy) <= serving).then_some(()));
             }
         }
         drop(ended);
