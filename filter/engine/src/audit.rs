@@ -17,8 +17,10 @@ pub use self::chain::{BEFORE_FIRST, Chain, ChainKey, ChainMac, SealedLine};
 pub use self::journal::{Entry, Journal};
 pub(crate) use self::mask::Masks;
 pub use self::mask::{Mask, MaskKey};
+pub(crate) use self::scrub::Scrubbed;
 pub use self::scrub::{MASKED, scrub};
 use crate::decision::{Decision, DenyReason, Event};
+use crate::reply::status_digits;
 use crate::request::{Action, Envelope};
 use crate::session::RecordedIdentity;
 use crate::time::UnixTime;
@@ -249,9 +251,8 @@ impl AuditRecord {
     #[must_use]
     pub fn line(mut self, status: Option<u16>) -> String {
         if let Some(status) = status {
-            let digit = |divisor: u16| char::from(b'0' + u8::try_from(status / divisor % 10).unwrap_or_default());
             let mut member = String::from(",\"status\":");
-            member.extend([digit(100), digit(10), digit(1)]);
+            member.extend(status_digits(status));
             self.line.insert_str(self.status_at, &member);
         }
         self.line
@@ -339,6 +340,10 @@ impl Line {
 
 /// The text as it stands between the quotes of a JSON string.
 pub(crate) fn escape(text: &str) -> String {
+    // RFC 8259 section 7 asks for no more than these to be escaped.
+    if !text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        return text.to_owned();
+    }
     let quoted = serde_json::Value::from(text).to_string();
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }

@@ -387,7 +387,7 @@ impl Policy {
         asked: &Asked<'_, impl Facts>,
         worker: &mut Worker,
     ) -> Result<Rc<Session>, Refusal> {
-        let Worker { cache, remote, proven, .. } = worker;
+        let Worker { cache, remote, proven, headers, .. } = worker;
         let now = asked.now;
         let unknown = Refusal { provider: None, error: TokenError::UnknownKey, wants: None };
         if let Some(session) = cache.get(token.source_index, &token.token) {
@@ -401,7 +401,7 @@ impl Policy {
             };
         }
         let means = Means { fetched: remote, crypto: Crypto::new(asked.facts, *proven), now };
-        let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, means)?;
+        let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, means, headers)?;
         let provider = self.providers.get(index).ok_or(unknown)?;
         let session = Rc::new(Session::new(index, provider, verified, &self.known_roles, &self.audit.masks));
         cache.insert(token.source_index, &token.token, Rc::clone(&session));

@@ -7,7 +7,7 @@ use crate::authz::RoleTable;
 use crate::remote::RemoteJwks;
 use crate::response::ResponseRules;
 use crate::route::RouteTable;
-use crate::token::{Algorithm, Crypto, Means, Provider, Sources};
+use crate::token::{Algorithm, Crypto, KnownHeaders, Means, Provider, Sources, verify_under};
 
 /// Everything that requests are decided by.
 #[derive(Clone, Debug)]
@@ -142,8 +142,8 @@ impl Policy {
     ) -> Result<(&str, crate::token::VerifiedToken), crate::token::TokenError> {
         let all: Vec<usize> = (0..self.providers.len()).collect();
         let means = Means { fetched: &worker.remote, crypto: Crypto::PORTABLE, now };
-        let (index, verified) =
-            crate::token::verify_under(&self.providers, &all, token, means).map_err(|refusal| refusal.error)?;
+        let verified = verify_under(&self.providers, &all, token, means, &mut KnownHeaders::default());
+        let (index, verified) = verified.map_err(|refusal| refusal.error)?;
         Ok((self.providers.get(index).map_or("", |provider| provider.name.as_str()), verified))
     }
 }

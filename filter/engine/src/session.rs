@@ -2,16 +2,17 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::api_key::ApiKeys;
-use crate::audit::{Masked, Masks, escape, scrub};
+use crate::audit::{Masked, Masks, Scrubbed, escape};
 use crate::authz::scalar_text;
 use crate::pipeline::short_digest;
 use crate::text::{Header, Text};
 use crate::time::UnixTime;
-use crate::token::{ClaimPath, Provider, RolesFrom, TokenError, TokenTimes, VerifiedToken, Window};
+use crate::token::{ClaimPath, KeyId, Provider, RolesFrom, TokenError, TokenTimes, VerifiedToken, Window};
 
 /// Roles of a token beyond this many are not looked at.
 const MAX_ROLES: usize = 64;
@@ -45,7 +46,7 @@ pub(crate) struct RecordedIdentity {
     /// The first role that the policy knows.
     pub(crate) role: Option<Rc<str>>,
     /// The id of the key that verified the token: one of the policy's own; or of the API key. Escaped for JSON.
-    pub(crate) kid: Option<String>,
+    pub(crate) kid: Option<Arc<str>>,
     /// A short digest of `jti`.
     pub(crate) token_id: Option<String>,
 }
@@ -92,7 +93,7 @@ impl Session {
             set_roles(&mut claims, claim, &roles);
         }
         let headers = headers_of(&keys.claim_to_headers, &claims);
-        let record = RecordedIdentity::new(&claims, &roles, Some(id), known_roles, masks);
+        let record = RecordedIdentity::new(&claims, &roles, Some(Scrubbed::of(id)), known_roles, masks);
         let (times, window) = (TokenTimes::default(), Window::ALWAYS);
         Self { provider: usize::MAX, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
     }
@@ -117,7 +118,7 @@ impl Session {
     fn of_parts(
         index: usize,
         provider: &Provider,
-        (claims, times, kid, window): (Map<String, Value>, TokenTimes, Option<String>, Window),
+        (claims, times, kid, window): (Map<String, Value>, TokenTimes, Option<Arc<KeyId>>, Window),
         known_roles: &[String],
         masks: &Masks,
     ) -> Self {
@@ -133,7 +134,8 @@ impl Session {
             _ => Vec::new(),
         };
         let headers = headers_of(&provider.claim_to_headers, &claims);
-        let record = RecordedIdentity::new(&claims, &roles, kid.as_deref(), known_roles, masks);
+        let kid = kid.map(|kid| kid.recorded.clone());
+        let record = RecordedIdentity::new(&claims, &roles, kid, known_roles, masks);
         Self { provider: index, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
     }
 
@@ -159,18 +161,21 @@ impl RecordedIdentity {
     fn new(
         claims: &Map<String, Value>,
         roles: &[Rc<str>],
-        kid: Option<&str>,
+        kid: Option<Scrubbed>,
         known_roles: &[String],
         masks: &Masks,
     ) -> Self {
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
         let mut masked = Masked::default();
-        let mut note = |field: Masked, (value, hidden): (String, bool)| {
-            masked.note(field, hidden);
+        let user_id = text("sub").map(|subject| {
+            let (value, hidden) = masks.user_id(subject);
+            masked.note(Masked::USER_ID, hidden);
             escape(&value)
-        };
-        let user_id = text("sub").map(|subject| note(Masked::USER_ID, masks.user_id(subject)));
-        let kid = kid.map(|kid| note(Masked::KID, scrub(kid)));
+        });
+        let kid = kid.map(|kid| {
+            masked.note(Masked::KID, kid.hidden);
+            kid.text
+        });
         Self { user_id, masked, role: known(roles, known_roles), kid, token_id: text("jti").map(short_digest) }
     }
 }

@@ -10,6 +10,8 @@ mod jws;
 mod keys;
 mod window;
 
+use std::sync::Arc;
+
 pub use algorithm::Algorithm;
 pub use claims::ClaimRules;
 pub(crate) use claims::{ClaimPath, TokenTimes};
@@ -18,11 +20,12 @@ pub use crypto::{HostCrypto, Proven, SignatureCheck};
 pub use error::TokenError;
 pub(crate) use extract::{Extracted, Place, Sources, TokenSource, without_cookie, without_param};
 pub use jwks::JwksError;
+pub(crate) use keys::KeyId;
 pub use keys::{Key, KeyError, KeySet};
 use serde_json::{Map, Value};
 pub use window::Window;
 
-pub(crate) use self::jws::CompactJws;
+pub(crate) use self::jws::{CompactJws, JoseHeader, KnownHeaders};
 use crate::text::Text;
 use crate::time::UnixTime;
 use crate::worker::RemoteKeys;
@@ -81,7 +84,7 @@ pub struct TokenVerifier {
 pub struct VerifiedToken {
     claims: Map<String, Value>,
     times: TokenTimes,
-    kid: Option<String>,
+    kid: Option<Arc<KeyId>>,
     window: Window,
 }
 
@@ -95,10 +98,10 @@ impl VerifiedToken {
     /// The id of the key that verified it.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
+        self.kid.as_ref().map(|kid| kid.id.as_str())
     }
 
-    pub(crate) fn into_parts(self) -> (Map<String, Value>, TokenTimes, Option<String>, Window) {
+    pub(crate) fn into_parts(self) -> (Map<String, Value>, TokenTimes, Option<Arc<KeyId>>, Window) {
         (self.claims, self.times, self.kid, self.window)
     }
 }
@@ -127,13 +130,13 @@ impl TokenVerifier {
         now: UnixTime,
         crypto: Crypto<'_>,
     ) -> Result<VerifiedToken, TokenError> {
-        if !self.algorithms.contains(&jws.algorithm) {
-            return Err(TokenError::AlgorithmNotAllowed(Some(jws.algorithm)));
+        if !self.algorithms.contains(&jws.header.algorithm) {
+            return Err(TokenError::AlgorithmNotAllowed(Some(jws.header.algorithm)));
         }
         let key = verify_signature(jws, keys?, Some(now), crypto)?;
         let claims = jws.claims()?;
         let times = self.rules.check(&claims, now)?;
-        Ok(VerifiedToken { claims, times, kid: key.kid().map(str::to_owned), window: key.window() })
+        Ok(VerifiedToken { claims, times, kid: key.key_id().cloned(), window: key.window() })
     }
 }
 
@@ -156,9 +159,10 @@ pub(crate) fn verify_signature<'k>(
     crypto: Crypto<'_>,
 ) -> Result<&'k Key, TokenError> {
     let mut tried = false;
-    for key in keys.candidates(jws.kid.as_deref(), jws.algorithm, now) {
+    let JoseHeader { algorithm, kid, .. } = &*jws.header;
+    for key in keys.candidates(kid.as_deref(), *algorithm, now) {
         tried = true;
-        if key.verify(jws.algorithm, jws.signing_input, &jws.signature, crypto) {
+        if key.verify(*algorithm, jws.signing_input, &jws.signature, crypto) {
             return Ok(key);
         }
     }
@@ -203,6 +207,7 @@ pub(crate) fn verify_under(
     eligible: &[usize],
     token: &str,
     means: Means<'_>,
+    headers: &mut KnownHeaders,
 ) -> Result<(usize, VerifiedToken), Refusal> {
     let Means { fetched, crypto, now } = means;
     let verify = |jws: &CompactJws<'_>, provider: &Provider| {
@@ -211,14 +216,17 @@ pub(crate) fn verify_under(
     let eligible = eligible.iter().filter_map(|index| providers.get(*index).map(|provider| (*index, provider)));
     let eligible: Vec<(usize, &Provider)> = eligible.collect();
     if let [(index, provider)] = eligible.as_slice() {
-        let verified = provider.verifier.check_size(token).and_then(|()| verify(&CompactJws::parse(token)?, provider));
+        let verified = provider
+            .verifier
+            .check_size(token)
+            .and_then(|()| verify(&CompactJws::parse_knowing(token, headers)?, provider));
         return verified.map(|verified| (*index, verified)).map_err(|error| Refusal::of(*index, provider, error));
     }
     let limit = eligible.iter().map(|(_, provider)| provider.verifier.max_token_bytes).max().unwrap_or(0);
     if token.len() > limit {
         return Err(Refusal::by_nobody(TokenError::TooLarge { bytes: token.len(), limit }));
     }
-    let jws = CompactJws::parse(token).map_err(Refusal::by_nobody)?;
+    let jws = CompactJws::parse_knowing(token, headers).map_err(Refusal::by_nobody)?;
     let claims = jws.claims().map_err(Refusal::by_nobody)?;
     let issuer = claims.get("iss").and_then(Value::as_str);
     let mut asked = eligible.clone();

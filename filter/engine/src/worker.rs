@@ -11,13 +11,14 @@ use crate::feed::{Feed, FeedError, Feeds, IdentityFeed, OnStale};
 use crate::policy::Policy;
 use crate::remote::FetchState;
 use crate::time::UnixTime;
-use crate::token::{JwksError, KeySet, Proven};
+use crate::token::{JwksError, KeySet, KnownHeaders, Proven};
 
 /// The verified tokens, the fetched keys, and what the host's cryptography was proven to do. Belongs to the policy it was
 /// made for and no other.
 #[derive(Debug)]
 pub struct Worker {
     pub(crate) cache: TokenCache,
+    pub(crate) headers: KnownHeaders,
     pub(crate) remote: Vec<RemoteKeys>,
     pub(crate) proven: Proven,
     pub(crate) sampler: Sampler,
@@ -49,8 +50,8 @@ impl Worker {
     pub fn new(policy: &Policy, proven: Proven) -> Self {
         let remote = vec![RemoteKeys::default(); policy.remote_jwks().len()];
         let cache = TokenCache::new(policy.cache_limits());
-        let (sampler, feed) = (Sampler::default(), FeedInForce::default());
-        Self { cache, remote, proven, sampler, feed, lockout_key: [0; 32] }
+        let (sampler, feed, headers) = (Sampler::default(), FeedInForce::default(), KnownHeaders::default());
+        Self { cache, headers, remote, proven, sampler, feed, lockout_key: [0; 32] }
     }
 
     /// Says by what random number the allowed requests are picked that are recorded where a policy does not record all;

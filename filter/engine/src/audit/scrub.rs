@@ -3,10 +3,13 @@
 //! A record has named fields and no others; this is the second line behind that, for values that somebody else chose: a
 //! subject, an id of a key, an id of a request. Shapes are looked for in the value as it stands and in what it decodes to.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::escape;
 use crate::request::decode_form;
 use crate::text::from_hex;
 
@@ -59,6 +62,22 @@ const SCHEMES: [&str; 4] = ["bearer", "basic", "negotiate", "apikey"];
 /// Names to which a credential is assigned.
 const NAMES_OF_SECRETS: [&str; 7] = ["password", "passwd", "pwd", "secret", "token", "api_key", "apikey"];
 
+/// A value as records repeat it, worked out once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scrubbed {
+    /// What is left of it, escaped for JSON.
+    pub(crate) text: Arc<str>,
+    /// That is not all of it.
+    pub(crate) hidden: bool,
+}
+
+impl Scrubbed {
+    pub(crate) fn of(value: &str) -> Self {
+        let (text, hidden) = scrub(value);
+        Self { text: escape(&text).into(), hidden }
+    }
+}
+
 /// A value as a record may repeat it, and whether that is not all of it: an e-mail address loses its local part but for
 /// its first letter, what is shaped like anything worse is hidden whole.
 #[must_use]
@@ -95,7 +114,7 @@ pub(super) fn is_uuid(text: &str) -> bool {
 /// Whether anything in the text may not be repeated; an e-mail address in the text as given is another matter.
 fn is_sensitive(text: &str, depth: u8) -> bool {
     let plain = fold(text);
-    if (depth > 0 || plain != text.to_ascii_lowercase()) && plain.contains('@') {
+    if plain.contains('@') && (depth > 0 || plain != text.to_ascii_lowercase()) {
         return true;
     }
     if has_credential(&plain) || text.contains("eyJ") || has_card_number(&plain) {
@@ -130,6 +149,9 @@ fn is_sensitive(text: &str, depth: u8) -> bool {
 /// The text in lower case, with letters that only look different made the same, and signs that nobody sees left out.
 #[inline(never)]
 fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let folded = text.chars().filter_map(|sign| match u32::from(sign) {
         // Full-width forms, an alphabet of their own for the same letters.
         code @ 0xff01..=0xff5e => char::from_u32(code - 0xfee0),
@@ -150,6 +172,10 @@ fn fold(text: &str) -> String {
 /// Whether a text in lower case has something in it that opens a door.
 #[inline(never)]
 fn has_credential(text: &str) -> bool {
+    // One word of letters and digits is no more than a word that a key begins with, or a token.
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return of_an_issuer(text);
+    }
     if text.contains("-----begin") || text.contains("://") && text.contains('@') {
         return true;
     }
@@ -161,11 +187,11 @@ fn has_credential(text: &str) -> bool {
         after_scheme = SCHEMES.contains(&word) || after_scheme && word.is_empty();
     }
     let is_word = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-' | '.');
-    let of_an_issuer = |word: &str| {
-        KEY_PREFIXES.iter().any(|(prefix, least)| word.len() >= *least && word.starts_with(prefix)) || is_token(word)
-    };
     if text.split(|sign| !is_word(sign)).any(of_an_issuer) {
         return true;
+    }
+    if !text.bytes().any(|byte| matches!(byte, b'=' | b':' | b'"' | b'\'')) {
+        return false;
     }
     NAMES_OF_SECRETS.iter().any(|name| {
         text.match_indices(name).any(|(at, _)| {
@@ -180,6 +206,11 @@ fn has_credential(text: &str) -> bool {
             }
         })
     })
+}
+
+/// Whether a word in lower case is a key or a token of a well-known shape.
+fn of_an_issuer(word: &str) -> bool {
+    KEY_PREFIXES.iter().any(|(prefix, least)| word.len() >= *least && word.starts_with(prefix)) || is_token(word)
 }
 
 /// Whether a word has the shape of a compact JWS or JWE (RFC 7515 section 7.1), in lower case.

@@ -92,7 +92,7 @@ impl FeedClaims {
         let line = head.get(..end).and_then(|line| std::str::from_utf8(line).ok());
         let line = line.ok_or(FeedError::Line("not text"))?;
         let jws = CompactJws::parse(line).map_err(|_| FeedError::Line("not a compact JWS"))?;
-        if jws.typ() != Some(TYP) {
+        if jws.header.typ.as_deref() != Some(TYP) {
             return Err(FeedError::Line("its `typ` is not `portcullis-feed+jws`"));
         }
         verify_signature(&jws, keys, None, Crypto::PORTABLE).map_err(FeedError::Signature)?;

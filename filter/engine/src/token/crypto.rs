@@ -63,7 +63,7 @@ fn passes(host: &dyn HostCrypto, algorithm: Algorithm) -> Option<bool> {
     let known: Value = serde_json::from_str(SELF_TEST).ok()?;
     let keys = KeySet::from_jwks(known.get("jwks")?.to_string().as_bytes(), false).ok()?;
     let jws = CompactJws::parse(known.get("tokens")?.get(algorithm.name())?.as_str()?).ok()?;
-    let key = keys.candidates(jws.kid.as_deref(), algorithm, None).next()?;
+    let key = keys.candidates(jws.header.kid.as_deref(), algorithm, None).next()?;
     let crypto = Crypto { host: Some((host, Proven::NOTHING.with(algorithm))) };
     let judge = |message: &[u8]| crypto.verify(algorithm, key.spki(), &jws.signature, message);
     let other = [jws.signing_input, b"x"].concat();

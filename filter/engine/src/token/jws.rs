@@ -1,5 +1,7 @@
 //! The compact serialisation of a JWS (RFC 7515 section 7.1), read strictly.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -7,27 +9,37 @@ use serde_json::{Map, Value};
 use super::{Algorithm, TokenError};
 use crate::json;
 
+/// How many headers are remembered: a policy's issuers seldom have more between them, each with a key or two.
+const MAX_KNOWN: usize = 4;
+
+/// Longest header that is remembered, in base64url.
+const MAX_KNOWN_BYTES: usize = 1024;
+
 /// A parsed, unverified token. Nothing in it may be believed.
 pub(crate) struct CompactJws<'a> {
-    pub(crate) algorithm: Algorithm,
-    pub(crate) kid: Option<String>,
+    pub(crate) header: Rc<JoseHeader>,
     pub(crate) signing_input: &'a [u8],
     pub(crate) signature: Vec<u8>,
-    header: Map<String, Value>,
     payload: &'a str,
 }
 
-impl<'a> CompactJws<'a> {
-    /// Splits and decodes a token: exactly three parts, none of the first two empty, base64url without padding, white
-    /// space or stray bits (RFC 7515 section 2); a header without repeated members (section 4) or `crit`
-    /// (section 4.1.11: nothing critical is understood here). `jku`, `jwk`, `x5u` and `x5c` are never looked at.
-    pub(crate) fn parse(token: &'a str) -> Result<Self, TokenError> {
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed("parts"))?;
-        let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed("parts"))?;
-        if header.is_empty() || signature.is_empty() || payload.contains('.') {
-            return Err(TokenError::Malformed("parts"));
-        }
-        let header = decode(header).ok_or(TokenError::Malformed("header encoding"))?;
+/// What matters of a JOSE header (RFC 7515 section 4). `jku`, `jwk`, `x5u` and `x5c` are never looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct JoseHeader {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: Option<String>,
+    /// What kind of JWS it says it is.
+    pub(crate) typ: Option<String>,
+    /// Whether it may be an access token's: a `typ` other than `JWT` or `at+jwt` (RFC 8725 section 3.11, RFC 9068 section
+    /// 2.1) and a nested token (`cty`) may not.
+    for_access: bool,
+}
+
+impl JoseHeader {
+    /// Decodes a header: no repeated members (RFC 7515 section 4), no `crit` (section 4.1.11: nothing critical is understood
+    /// here).
+    fn parse(encoded: &str) -> Result<Self, TokenError> {
+        let header = decode(encoded).ok_or(TokenError::Malformed("header encoding"))?;
         let Some(Value::Object(header)) = json::parse(&header) else { return Err(TokenError::Malformed("header")) };
         if header.contains_key("crit") || header.contains_key("b64") {
             return Err(TokenError::Malformed("critical header"));
@@ -38,19 +50,66 @@ impl<'a> CompactJws<'a> {
             Some(_) => return Err(TokenError::Malformed("kid")),
         };
         let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
-        Ok(Self {
-            algorithm: algorithm.ok_or(TokenError::AlgorithmNotAllowed(None))?,
-            kid,
-            signing_input: signing_input.as_bytes(),
-            signature: decode(signature).ok_or(TokenError::Malformed("signature encoding"))?,
-            header,
-            payload,
-        })
+        let algorithm = algorithm.ok_or(TokenError::AlgorithmNotAllowed(None))?;
+        let typ = header.get("typ").and_then(Value::as_str).map(str::to_owned);
+        let typ_fits = match (header.get("typ"), &typ) {
+            (None, _) => true,
+            (Some(_), Some(typ)) => {
+                let subtype = strip_application(typ);
+                subtype.eq_ignore_ascii_case("jwt") || subtype.eq_ignore_ascii_case("at+jwt")
+            }
+            (Some(_), None) => false,
+        };
+        Ok(Self { algorithm, kid, typ, for_access: typ_fits && !header.contains_key("cty") })
+    }
+}
+
+/// Headers that were parsed before: an issuer writes the same one into every token. Bounded, and found by the whole text;
+/// whoever sends other headers makes others be parsed again, and no more.
+#[derive(Debug, Default)]
+pub(crate) struct KnownHeaders {
+    known: Vec<(String, Rc<JoseHeader>)>,
+    next: usize,
+}
+
+impl KnownHeaders {
+    fn parse(&mut self, encoded: &str) -> Result<Rc<JoseHeader>, TokenError> {
+        if let Some((_, header)) = self.known.iter().find(|(own, _)| own == encoded) {
+            return Ok(Rc::clone(header));
+        }
+        let header = Rc::new(JoseHeader::parse(encoded)?);
+        if encoded.len() <= MAX_KNOWN_BYTES {
+            let entry = (encoded.to_owned(), Rc::clone(&header));
+            match self.known.get_mut(self.next) {
+                Some(place) => *place = entry,
+                None => self.known.push(entry),
+            }
+            self.next = self.next.saturating_add(1) % MAX_KNOWN;
+        }
+        Ok(header)
+    }
+}
+
+impl<'a> CompactJws<'a> {
+    /// Splits and decodes a token: exactly three parts, none of the first two empty, base64url without padding, white
+    /// space or stray bits (RFC 7515 section 2).
+    pub(crate) fn parse(token: &'a str) -> Result<Self, TokenError> {
+        Self::parse_knowing(token, &mut KnownHeaders::default())
     }
 
-    /// What kind of JWS it says it is.
-    pub(crate) fn typ(&self) -> Option<&str> {
-        self.header.get("typ").and_then(Value::as_str)
+    /// The same, of a token whose header may be known.
+    pub(crate) fn parse_knowing(token: &'a str, headers: &mut KnownHeaders) -> Result<Self, TokenError> {
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed("parts"))?;
+        let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed("parts"))?;
+        if header.is_empty() || signature.is_empty() || payload.contains('.') {
+            return Err(TokenError::Malformed("parts"));
+        }
+        Ok(Self {
+            header: headers.parse(header)?,
+            signing_input: signing_input.as_bytes(),
+            signature: decode(signature).ok_or(TokenError::Malformed("signature encoding"))?,
+            payload,
+        })
     }
 
     /// The payload, decoded.
@@ -58,18 +117,9 @@ impl<'a> CompactJws<'a> {
         decode(self.payload).ok_or(TokenError::Malformed("payload encoding"))
     }
 
-    /// The payload as a claims set (RFC 7519 section 7.2), for a token that may be an access token: a `typ` other than
-    /// `JWT` or `at+jwt` (RFC 8725 section 3.11, RFC 9068 section 2.1) and a nested token (`cty`) are refused.
+    /// The payload as a claims set (RFC 7519 section 7.2), of a token that may be an access token.
     pub(crate) fn claims(&self) -> Result<Map<String, Value>, TokenError> {
-        let typ_fits = match self.header.get("typ") {
-            None => true,
-            Some(Value::String(typ)) => {
-                let subtype = strip_application(typ);
-                subtype.eq_ignore_ascii_case("jwt") || subtype.eq_ignore_ascii_case("at+jwt")
-            }
-            Some(_) => false,
-        };
-        if !typ_fits || self.header.contains_key("cty") {
+        if !self.header.for_access {
             return Err(TokenError::Malformed("type"));
         }
         match json::parse(&self.payload()?) {
@@ -90,3 +140,6 @@ fn strip_application(typ: &str) -> &str {
 pub(crate) fn decode(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Keys that verify: what each may be used for, and how one is picked.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac};
 use jwt_simple::algorithms::{P256PublicKey, P384PublicKey, RSAPublicKey};
@@ -14,6 +15,7 @@ use superboring::sign::Verifier;
 
 use super::crypto::Crypto;
 use super::{Algorithm, Window};
+use crate::audit::Scrubbed;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
@@ -29,12 +31,19 @@ pub struct KeySet {
 /// A key, its id and the algorithms it serves.
 #[derive(Clone)]
 pub struct Key {
-    kid: Option<String>,
+    kid: Option<Arc<KeyId>>,
     algorithm: Option<Algorithm>,
     window: Window,
     material: Material,
     /// The key as a DER `SubjectPublicKeyInfo` (RFC 5280 section 4.1), for a host that verifies; empty where none does.
     spki: Vec<u8>,
+}
+
+/// What a key is called, and how records say it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct KeyId {
+    pub(crate) id: String,
+    pub(crate) recorded: Scrubbed,
 }
 
 #[derive(Clone)]
@@ -71,7 +80,8 @@ pub enum KeyError {
 
 /// What a key may be, for pickers and messages.
 impl Key {
-    const fn new(kid: Option<String>, algorithm: Option<Algorithm>, material: Material, spki: Vec<u8>) -> Self {
+    fn new(kid: Option<String>, algorithm: Option<Algorithm>, material: Material, spki: Vec<u8>) -> Self {
+        let kid = kid.map(|id| Arc::new(KeyId { recorded: Scrubbed::of(&id), id }));
         Self { kid, algorithm, window: Window::ALWAYS, material, spki }
     }
 
@@ -91,7 +101,7 @@ impl Key {
 
     /// A place for a key whose secret is not known here.
     #[must_use]
-    pub const fn unavailable(kid: Option<String>, algorithm: Algorithm) -> Self {
+    pub fn unavailable(kid: Option<String>, algorithm: Algorithm) -> Self {
         Self::new(kid, Some(algorithm), Material::Unavailable, Vec::new())
     }
 
@@ -165,7 +175,11 @@ impl Key {
     /// The key's id.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
+        self.kid.as_ref().map(|kid| kid.id.as_str())
+    }
+
+    pub(crate) const fn key_id(&self) -> Option<&Arc<KeyId>> {
+        self.kid.as_ref()
     }
 
     pub(crate) fn spki(&self) -> &[u8] {
@@ -283,7 +297,7 @@ fn verify_rsa(key: &PKey<Public>, algorithm: Algorithm, message: &[u8], signatur
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("kid", &self.kid).field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("Key").field("kid", &self.kid()).field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 

@@ -69,7 +69,7 @@ fn the_host_verifies_what_it_was_proven_for_and_nothing_else() {
     let crypto = Crypto::new(&host, Proven::NOTHING.with(Algorithm::ES256));
     for (algorithm, asked) in [(Algorithm::ES256, 1), (Algorithm::RS256, 1), (Algorithm::ES384, 1)] {
         let jws = CompactJws::parse(tokens[algorithm.name()].as_str().unwrap()).unwrap();
-        let key = keys.candidates(jws.kid.as_deref(), algorithm, None).next().unwrap();
+        let key = keys.candidates(jws.header.kid.as_deref(), algorithm, None).next().unwrap();
         assert!(key.verify(algorithm, jws.signing_input, &jws.signature, crypto), "{algorithm}");
         assert_eq!(host.asked.borrow().len(), asked, "{algorithm}");
     }
@@ -95,7 +95,7 @@ fn where_the_host_fails_the_engine_verifies() {
     let crypto = Crypto::new(&host, HOSTED.into_iter().fold(Proven::NOTHING, Proven::with));
     for algorithm in HOSTED {
         let jws = CompactJws::parse(tokens[algorithm.name()].as_str().unwrap()).unwrap();
-        let key = keys.candidates(jws.kid.as_deref(), algorithm, None).next().unwrap();
+        let key = keys.candidates(jws.header.kid.as_deref(), algorithm, None).next().unwrap();
         assert!(key.verify(algorithm, jws.signing_input, &jws.signature, crypto), "{algorithm}");
         assert!(!key.verify(algorithm, b"other", &jws.signature, crypto), "{algorithm}, another message");
     }
