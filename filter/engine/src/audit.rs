@@ -78,6 +78,12 @@ impl Sample {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 2^32")]
         Self((share.clamp(0.0, 1.0) * 4_294_967_296.0).round() as u64)
     }
+
+    pub(crate) fn share(self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "from 0 to 2^32")]
+        let parts = self.0 as f64;
+        parts / 4_294_967_296.0
+    }
 }
 
 /// Picks the allowed requests that are recorded: which they are cannot be foreseen without the seed, and can be repeated

@@ -57,7 +57,7 @@ pub use reply::LocalReply;
 pub use request::{Headers, borrow_headers};
 pub use response::{ResponsePlan, failure_reply};
 pub use secret::{Secret, SecretLookup, SecretSource};
-pub use survey::{Caller, CorsView, Decided, Meeting, OTHER_METHODS, ProviderView, RouteView, Survey};
+pub use survey::{AuditView, Caller, CorsView, Decided, Meeting, OTHER_METHODS, ProviderView, RouteView, Survey};
 pub use text::{Header, Text};
 pub use time::UnixTime;
 pub use worker::Worker;

@@ -9,7 +9,9 @@
 //! [`Requirement::authorize`]: crate::authz::Requirement::authorize
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use crate::audit::{AuditLevel, AuditRules, Mask};
 use crate::cors::Origins;
 use crate::decision::{AllowReason, DenyReason};
 use crate::headers::Preset;
@@ -59,6 +61,23 @@ pub struct CorsView {
     pub origins: Vec<String>,
     /// Whether with the user's credentials.
     pub credentials: bool,
+}
+
+/// What is recorded of requests, and how, in the words of the policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditView {
+    /// `all`, `denied` or `none`.
+    pub level: &'static str,
+    /// Where records go.
+    pub sinks: Vec<&'static str>,
+    /// The share of allowed requests that is recorded, from 0 to 1.
+    pub sample: f64,
+    /// How many denials of a kind have records of their own, and in which time; `None` where all have.
+    pub burst: Option<(u32, Duration)>,
+    /// What is masked beyond what is masked anyway.
+    pub masks: Vec<String>,
+    /// Whether records are links of a chain.
+    pub chain: bool,
 }
 
 /// The methods of a route's path, by who decides them.
@@ -115,6 +134,33 @@ impl Policy {
     #[must_use]
     pub const fn is_dry_run(&self) -> bool {
         self.dry_run
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub fn audit(&self) -> AuditView {
+        let AuditRules { level, sinks, sample, burst, masks, chain } = &*self.audit;
+        let level = match level {
+            AuditLevel::All => "all",
+            AuditLevel::Denied => "denied",
+            AuditLevel::None => "none",
+        };
+        let to = [(sinks.access_log, "access_log"), (sinks.log, "log")];
+        let mask = |field: &str, mask: Mask| match mask {
+            Mask::None => None,
+            Mask::Truncate => Some(format!("{field}: truncate")),
+            Mask::Hash => Some(format!("{field}: hash")),
+        };
+        let params = masks.path_params.iter().map(|name| format!("path parameter {name}: hash"));
+        let fields = [mask("user_id", masks.user_id), mask("ip_address", masks.ip_address)];
+        AuditView {
+            level,
+            sinks: to.into_iter().filter_map(|(goes, name)| goes.then_some(name)).collect(),
+            sample: sample.share(),
+            burst: burst.map(|burst| (burst.max, burst.interval)),
+            masks: fields.into_iter().flatten().chain(params).collect(),
+            chain: chain.is_some(),
+        }
     }
 
     /// What applies to responses where a route does not say otherwise.

@@ -142,6 +142,7 @@ fn compare(old: &Policy, new: &Policy) -> Vec<Change> {
     changes.extend(settings::providers(old, new));
     changes.extend(settings::guards(old, new));
     changes.extend(settings::responses(old, new));
+    changes.extend(settings::audit(&old.audit(), &new.audit()));
     changes.into_iter().collect()
 }
 

@@ -1,9 +1,9 @@
-//! What changes beside the rights of roles: routes, providers, what shuts callers out, CORS, security headers.
+//! What changes beside the rights of roles: routes, providers, what shuts callers out, CORS, security headers, records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_engine::feed::{IdentityFeed, OnStale};
-use portcullis_engine::{CorsView, Policy, ProviderView, RouteView};
+use portcullis_engine::{AuditView, CorsView, Policy, ProviderView, RouteView};
 
 use super::{Change, Effect};
 
@@ -184,6 +184,49 @@ pub(super) fn responses(old: &Policy, new: &Policy) -> Vec<Change> {
         if (before_preset, after.security_preset()) != (old.security_preset(), new.security_preset()) {
             preset(before_preset, after.security_preset(), &of, &mut changes);
         }
+    }
+    changes
+}
+
+/// What is recorded. Nobody may more or less for it, and all the same somebody should know.
+pub(super) fn audit(old: &AuditView, new: &AuditView) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut say = |text: String| changes.push(Change::new(Effect::Other, text));
+    if old.level != new.level {
+        say(match new.level {
+            "none" => "nothing is recorded any more (`audit.level`)".to_owned(),
+            "denied" => "only refused requests are recorded (`audit.level`)".to_owned(),
+            _ => "every request is recorded (`audit.level`)".to_owned(),
+        });
+    }
+    if old.sinks != new.sinks {
+        let words = |sinks: &[&str]| {
+            if sinks.is_empty() { "nowhere".to_owned() } else { format!("to {}", sinks.join(" and ")) }
+        };
+        say(format!("records go {} now, before {}", words(&new.sinks), words(&old.sinks)));
+    }
+    if old.sample.to_bits() != new.sample.to_bits() {
+        let share = |share: f64| format!("{:.4}", share * 100.0).trim_end_matches('0').trim_end_matches('.').to_owned();
+        say(format!("of allowed requests {} % are recorded now, before {} %", share(new.sample), share(old.sample)));
+    }
+    match (old.burst, new.burst) {
+        (before, after) if before == after => {}
+        (_, None) => say("every refused request has a record of its own".to_owned()),
+        (_, Some((max, interval))) => say(format!(
+            "of refused requests of a kind, {max} in {} s have records of their own; the others are counted in one",
+            interval.as_secs()
+        )),
+    }
+    for come in new.masks.iter().filter(|mask| !old.masks.contains(mask)) {
+        say(format!("records mask more: {come}"));
+    }
+    for gone in old.masks.iter().filter(|mask| !new.masks.contains(mask)) {
+        say(format!("records no longer mask {gone}"));
+    }
+    match (old.chain, new.chain) {
+        (false, true) => say("records are links of a chain: a change to one shows".to_owned()),
+        (true, false) => say("records are no longer links of a chain: a change to one does not show".to_owned()),
+        _ => {}
     }
     changes
 }

@@ -134,6 +134,31 @@ fn every_kind_of_change_is_told_from_both_sides() {
                 "- API keys are no longer taken",
             ],
         ),
+        (
+            json!({"audit": {"level": "denied", "sinks": ["log"], "sample": 0.125, "burst": {"max": 20, "interval": "10s"},
+                             "mask": {"ip_address": "truncate"}, "chain": {"key": {"env": "SECRET_KEY"}}}}),
+            vec![
+                "~ of allowed requests 12.5 % are recorded now, before 100 %",
+                "~ of refused requests of a kind, 20 in 10 s have records of their own; the others are counted in one",
+                "~ only refused requests are recorded (`audit.level`)",
+                "~ records are links of a chain: a change to one shows",
+                "~ records go to log now, before to access_log",
+                "~ records mask more: ip_address: truncate",
+            ],
+            vec![
+                "~ every refused request has a record of its own",
+                "~ every request is recorded (`audit.level`)",
+                "~ of allowed requests 100 % are recorded now, before 12.5 %",
+                "~ records are no longer links of a chain: a change to one does not show",
+                "~ records go to access_log now, before to log",
+                "~ records no longer mask ip_address: truncate",
+            ],
+        ),
+        (
+            json!({"audit": {"level": "none"}}),
+            vec!["~ nothing is recorded any more (`audit.level`)"],
+            vec!["~ every request is recorded (`audit.level`)"],
+        ),
     ] {
         let lines = |old: &Policy, new: &Policy| -> Vec<String> {
             compare(old, new).iter().map(|change| format!("{} {}", change.effect.sign(), change.text)).collect()
