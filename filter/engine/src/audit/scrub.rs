@@ -190,6 +190,7 @@ fn has_credential(text: &str) -> bool {
     if text.split(|sign| !is_word(sign)).any(of_an_issuer) {
         return true;
     }
+    // Of these is the sign after every name that counts below; most texts have none, and need not be searched for names.
     if !text.bytes().any(|byte| matches!(byte, b'=' | b':' | b'"' | b'\'')) {
         return false;
     }
