@@ -8,9 +8,12 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# Hashing takes a third less time with vectors of 128 bits, which every V8 of an Envoy that loads the module has.
+SIMD := -C target-feature=+simd128
+
 # The module says of a panic where in the source it was. It says so alike whoever built it, and wherever: the same source
 # makes the same bytes.
-export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/portcullis
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := $(SIMD) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/portcullis
 
 # Where `make demo` and `make up` listen, all on 127.0.0.1. 0 takes any free port.
 PORT ?= 10000
@@ -74,8 +77,8 @@ define install
 { cmp -s $(1) $(2) || { cp $(1) $(2).new && mv $(2).new $(2); }; }
 endef
 
-# The features of WebAssembly that rustc's wasm32-wasip1 has, and Envoy with it.
-WASM_FEATURES := bulk-memory multivalue mutable-globals nontrapping-float-to-int reference-types sign-ext
+# The features of WebAssembly that rustc's wasm32-wasip1 has, and Envoy with it; and vectors.
+WASM_FEATURES := bulk-memory multivalue mutable-globals nontrapping-float-to-int reference-types sign-ext simd
 
 ##@ Use
 
@@ -142,7 +145,7 @@ check: toolchain $(DENY) ## The fast loop without Envoy: format, lints as errors
 .PHONY: test-wasm
 test-wasm: toolchain node $(BINDGEN) ## The engine's tests compiled to wasm, under Node
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
-	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='--cfg getrandom_backend="wasm_js"' \
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='$(SIMD) --cfg getrandom_backend="wasm_js"' \
 	  $(CARGO) test --locked -p portcullis-engine --lib --target wasm32-unknown-unknown
 
 .PHONY: test-docs
