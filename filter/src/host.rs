@@ -79,21 +79,8 @@ impl HostCrypto for RequestFacts {
     }
 }
 
-/// The arguments of Envoy's foreign function `verify_signature`
-/// (`source/extensions/common/wasm/ext/verify_signature.proto`).
-#[derive(prost::Message)]
-struct VerifySignatureArguments {
-    #[prost(string, tag = "1")]
-    hash_function: String,
-    #[prost(bytes, tag = "2")]
-    public_key: Vec<u8>,
-    #[prost(bytes, tag = "3")]
-    signature: Vec<u8>,
-    #[prost(bytes, tag = "4")]
-    text: Vec<u8>,
-}
-
-/// Its answer. What went wrong with a signature is of no interest: it is bad.
+/// The answer of Envoy's foreign function `verify_signature`
+/// (`source/extensions/common/wasm/ext/verify_signature.proto`). What went wrong with a signature is of no interest: it is bad.
 #[derive(prost::Message)]
 struct VerifySignatureResult {
     #[prost(bool, tag = "1")]
@@ -102,13 +89,17 @@ struct VerifySignatureResult {
 
 impl HostCrypto for HostFacts {
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> Option<bool> {
-        let arguments = VerifySignatureArguments {
-            hash_function: check.hash.to_owned(),
-            public_key: check.public_key.to_vec(),
-            signature: check.signature.to_vec(),
-            text: check.message.to_vec(),
-        };
-        let answer = hostcalls::call_foreign_function("verify_signature", Some(&arguments.encode_to_vec())).ok()?;
+        // `hash_function`, `public_key`, `signature` and `text`, where they stand: a message of prost's own would have
+        // copies of them.
+        let fields = [check.hash.as_bytes(), check.public_key, check.signature, check.message];
+        let mut arguments = Vec::with_capacity(fields.iter().map(|field| field.len() + 8).sum());
+        for (number, field) in (1_u8..).zip(fields) {
+            // Its number, and that its length follows (protobuf's wire type 2).
+            arguments.push(number << 3 | 2);
+            prost::encode_length_delimiter(field.len(), &mut arguments).ok()?;
+            arguments.extend_from_slice(field);
+        }
+        let answer = hostcalls::call_foreign_function("verify_signature", Some(&arguments)).ok()?;
         // A message of defaults has no bytes, and the SDK then gives nothing.
         VerifySignatureResult::decode(answer.unwrap_or_default().as_slice()).ok().map(|answer| answer.result)
     }

@@ -345,10 +345,10 @@ impl Line {
 }
 
 /// The text as it stands between the quotes of a JSON string.
-pub(crate) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: String) -> String {
     // RFC 8259 section 7 asks for no more than these to be escaped.
     if !text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
-        return text.to_owned();
+        return text;
     }
     let quoted = serde_json::Value::from(text).to_string();
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()

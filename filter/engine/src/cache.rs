@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::hash::FixedMap;
 use crate::session::Session;
+use crate::text::is_same;
 
 /// What an entry costs beside the bytes of its token: claims, roles, headers and the map's own share, estimated high.
 const ENTRY_OVERHEAD_BYTES: usize = 1024;
@@ -63,7 +64,7 @@ impl TokenCache {
     /// A token that was verified when it came from the same place. Its dates are the caller's to check again.
     pub(crate) fn get(&mut self, source: usize, token: &str) -> Option<Rc<Session>> {
         let slot = self.index.get(&tag(token)).and_then(|slot| self.slots.get_mut(*slot));
-        let slot = slot.filter(|slot| slot.source == source && slot.token == token);
+        let slot = slot.filter(|slot| slot.source == source && is_same(&slot.token, token));
         let Some(slot) = slot else {
             self.misses = self.misses.saturating_add(1);
             return None;
@@ -100,7 +101,7 @@ impl TokenCache {
     /// Forgets a token, such as one that has expired.
     pub(crate) fn remove(&mut self, token: &str) {
         let slot = self.index.get(&tag(token)).copied();
-        if let Some(slot) = slot.filter(|slot| self.slots.get(*slot).is_some_and(|slot| slot.token == token)) {
+        if let Some(slot) = slot.filter(|slot| self.slots.get(*slot).is_some_and(|slot| is_same(&slot.token, token))) {
             self.free(slot);
         }
     }

@@ -8,7 +8,9 @@ use serde_json::{Map, Number, Value};
 /// Parses JSON, refusing repeated members (RFC 7519 section 4 and RFC 7515 section 4 leave the choice; the strict one
 /// keeps two readers of a token from seeing two different claims). Nesting is limited to 128 by `serde_json`.
 pub(crate) fn parse(text: &[u8]) -> Option<Value> {
-    serde_json::from_slice::<Strict>(text).ok().map(|strict| strict.0)
+    // As a whole: texts of its own are many, and short.
+    let text = std::str::from_utf8(text).ok()?;
+    serde_json::from_str::<Strict>(text).ok().map(|strict| strict.0)
 }
 
 struct Strict(Value);

@@ -8,6 +8,8 @@
 
 use std::borrow::Cow;
 
+use crate::text::has_control;
+
 /// Longest path accepted, in bytes: twice what common servers take for a whole request line.
 const MAX_PATH_BYTES: usize = 16 * 1024;
 
@@ -62,7 +64,23 @@ fn is_plain(raw: &[u8]) -> bool {
 }
 
 /// `pchar` and `/` of RFC 3986 section 3.3, without `%` and `;`.
-const fn is_path_byte(byte: u8) -> bool {
+fn is_path_byte(byte: u8) -> bool {
+    PATH_BYTES.get(usize::from(byte)).is_some_and(|fits| *fits)
+}
+
+/// By byte: every byte of every path is looked up here.
+#[expect(clippy::indexing_slicing, reason = "of a constant: what is out of bounds does not compile")]
+const PATH_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        table[byte as usize] = may_stand_in_a_path(byte);
+        byte += 1;
+    }
+    table
+};
+
+const fn may_stand_in_a_path(byte: u8) -> bool {
     is_unreserved(byte)
         || matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
 }
@@ -100,7 +118,7 @@ fn unescape(raw: &[u8]) -> Result<String, MalformedPath> {
     }
     let decodes_again =
         decoded.windows(3).any(|window| matches!(window, [b'%', high, low] if hex(high).and(hex(low)).is_some()));
-    let is_text = std::str::from_utf8(&decoded).is_ok_and(|text| !text.chars().any(char::is_control));
+    let is_text = std::str::from_utf8(&decoded).is_ok_and(|text| !has_control(text));
     if decodes_again || !is_text {
         return Err(MalformedPath);
     }
@@ -140,7 +158,7 @@ fn resolve(path: &str) -> Result<String, MalformedPath> {
 /// like) are one with it, as they are to every server that decodes before it routes. The upstream is sent the escapes,
 /// which may mean more to it (RFC 3986 section 2.2).
 pub(crate) fn comparable(segment: &str) -> Cow<'_, str> {
-    if !segment.contains('%') {
+    if !segment.bytes().any(|byte| byte == b'%') {
         return Cow::Borrowed(segment);
     }
     let mut out = String::with_capacity(segment.len());
@@ -208,7 +226,7 @@ pub(crate) fn is_loose(path: &str) -> bool {
 
 /// Decodes the escapes left in a segment of a normal form, for comparison with a claim.
 pub(crate) fn decode_segment(segment: &str) -> Cow<'_, str> {
-    if !segment.contains('%') {
+    if !segment.bytes().any(|byte| byte == b'%') {
         return Cow::Borrowed(segment);
     }
     let mut out = Vec::with_capacity(segment.len());

@@ -382,19 +382,20 @@ fn parse_query_text(query: &[u8]) -> Result<&str, DenyReason> {
 fn host_name(authority: &str) -> Option<Cow<'_, str>> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => authority.split_at_checked(rest.find(']')?.checked_add(2)?)?,
-        None => authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?,
+        None => {
+            authority.split_at_checked(authority.bytes().position(|byte| byte == b':').unwrap_or(authority.len()))?
+        }
     };
     if !port.is_empty() && !port.strip_prefix(':')?.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let host = host.strip_suffix('.').unwrap_or(host);
-    let is_address =
-        host.starts_with('[') && host.bytes().all(|byte| byte.is_ascii_hexdigit() || b"[]:.".contains(&byte));
-    let is_name = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~'))
+    let is_sound = if host.starts_with('[') {
+        host.bytes().all(|byte| byte.is_ascii_hexdigit() || b"[]:.".contains(&byte))
+    } else {
+        is_name(host)
     };
-    if !is_address && !host.is_empty() && !host.split('.').all(is_name) {
+    if !is_sound {
         return None;
     }
     Some(if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -402,6 +403,23 @@ fn host_name(authority: &str) -> Option<Cow<'_, str>> {
     } else {
         Cow::Borrowed(host)
     })
+}
+
+/// Whether a host is nothing, or labels with dots between them.
+fn is_name(host: &str) -> bool {
+    let mut previous = b'.';
+    for byte in host.bytes() {
+        let fits = match byte {
+            b'.' => previous != b'.',
+            b'-' | b'_' | b'~' => true,
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        if !fits {
+            return false;
+        }
+        previous = byte;
+    }
+    host.is_empty() || previous != b'.'
 }
 
 /// Whether a server may take one header name for another: CGI and its heirs make `_` of `-` (RFC 3875 section 4.1.18),

@@ -181,6 +181,12 @@ struct Query<'a> {
     method: &'a str,
 }
 
+/// A path's first segment, and what is below it.
+fn first_segment(path: &str) -> (&str, Option<&str>) {
+    let split = path.bytes().position(|byte| byte == b'/').and_then(|at| path.split_at_checked(at));
+    split.map_or((path, None), |(segment, below)| (segment, below.get(1..)))
+}
+
 impl Tree {
     fn new() -> Self {
         Self { nodes: vec![TreeNode::default()] }
@@ -300,10 +306,7 @@ impl RouteTable {
         visit: &mut dyn FnMut(Place) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let Some(node) = self.loose.nodes.get(at) else { return ControlFlow::Continue(()) };
-        let (segment, below) = match rest.split_once('/') {
-            Some((segment, below)) => (segment, Some(below)),
-            None => (rest, None),
-        };
+        let (segment, below) = first_segment(rest);
         for next in node.literals.get(segment).copied().into_iter().chain(node.param) {
             match below {
                 Some(below) => self.each_place_below(next, below, visit)?,
@@ -328,10 +331,7 @@ impl RouteTable {
     /// Depth is bounded by [`MAX_SEGMENTS`], the number of steps by the number of nodes.
     fn descend<'a>(&self, at: usize, rest: &'a str, values: &mut Vec<&'a str>, query: Query<'_>) -> Option<usize> {
         let node = self.exact.nodes.get(at)?;
-        let (segment, below) = match rest.split_once('/') {
-            Some((segment, below)) => (segment, Some(below)),
-            None => (rest, None),
-        };
+        let (segment, below) = first_segment(rest);
         let step = |next: usize, values: &mut Vec<&'a str>| match below {
             Some(below) => self.descend(next, below, values, query),
             None => self.best_fit(&self.exact.nodes.get(next)?.leaves, query),
@@ -397,10 +397,7 @@ impl PathPattern {
             if let Segment::Rest(_) = segment {
                 return !rest.is_empty();
             }
-            let (text, below) = match rest.split_once('/') {
-                Some((text, below)) => (text, Some(below)),
-                None => (rest, None),
-            };
+            let (text, below) = first_segment(rest);
             let fits = match segment {
                 Segment::Literal(literal) => same(literal, &comparable(text)),
                 _ => !text.is_empty(),

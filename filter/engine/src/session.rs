@@ -1,5 +1,6 @@
 //! A verified token, and everything that decisions need of it, worked out once.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::api_key::ApiKeys;
 use crate::audit::{Masked, Masks, Scrubbed, escape};
 use crate::authz::scalar_text;
 use crate::pipeline::short_digest;
-use crate::text::{Header, Text};
+use crate::text::{Header, Text, has_control};
 use crate::time::UnixTime;
 use crate::token::{ClaimPath, KeyId, Provider, RolesFrom, TokenError, TokenTimes, VerifiedToken, Window};
 
@@ -170,7 +171,7 @@ impl RecordedIdentity {
         let user_id = text("sub").map(|subject| {
             let (value, hidden) = masks.user_id(subject);
             masked.note(Masked::USER_ID, hidden);
-            escape(&value)
+            escape(value)
         });
         let kid = kid.map(|kid| {
             masked.note(Masked::KID, kid.hidden);
@@ -199,23 +200,25 @@ fn set_roles(claims: &mut Map<String, Value>, claim: &str, roles: &[Rc<str>]) {
 }
 
 fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Map<String, Value>) -> Vec<Header> {
-    let header =
-        |(path, header): &(ClaimPath, Text)| Some((header.clone(), path.lookup(claims).and_then(header_value)?.into()));
+    let header = |(path, header): &(ClaimPath, Text)| {
+        let value = path.lookup(claims).and_then(header_value)?;
+        Some((header.clone(), Text::Shared(value.as_ref().into())))
+    };
     claim_to_headers.iter().filter_map(header).collect()
 }
 
 /// A claim as the value of a header: scalars as they are, arrays joined with commas. Nothing where it would not be
 /// one value, or where an element has a comma in it and would be read as two.
-fn header_value(claim: &Value) -> Option<String> {
+fn header_value(claim: &Value) -> Option<Cow<'_, str>> {
     let value = match claim {
         Value::Array(items) => {
             let items: Option<Vec<_>> =
                 items.iter().map(|item| scalar_text(item).filter(|text| !text.contains(','))).collect();
-            items?.join(",")
+            items?.join(",").into()
         }
-        scalar => scalar_text(scalar)?.into_owned(),
+        scalar => scalar_text(scalar)?,
     };
-    let fits = !value.is_empty() && value.trim() == value && !value.chars().any(char::is_control);
+    let fits = !value.is_empty() && value.trim() == value && !has_control(&value);
     fits.then_some(value)
 }
 

@@ -69,6 +69,20 @@ impl fmt::Display for Text {
     }
 }
 
+/// Whether two long texts are the same. Compares them whole, many bytes at a time, where a virtual machine's `memcmp` goes
+/// from byte to byte and stops at the first that differs, which would take longer the more of a token somebody guessed.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    let differing = one.bytes().zip(other.bytes()).fold(0, |differing, (left, right)| differing | (left ^ right));
+    one.len() == other.len() && differing == 0
+}
+
+/// Whether a text has control characters in it (Unicode's category Cc).
+pub(crate) fn has_control(text: &str) -> bool {
+    // Most are printable ASCII, which needs no decoding.
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    !plain && text.chars().any(char::is_control)
+}
+
 /// What hexadecimal digits spell, in either case.
 pub(crate) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok());

@@ -213,15 +213,17 @@ pub(crate) fn verify_under(
     let verify = |jws: &CompactJws<'_>, provider: &Provider| {
         provider.verifier.verify_parsed(jws, provider.keys(fetched), now, crypto)
     };
-    let eligible = eligible.iter().filter_map(|index| providers.get(*index).map(|provider| (*index, provider)));
-    let eligible: Vec<(usize, &Provider)> = eligible.collect();
-    if let [(index, provider)] = eligible.as_slice() {
+    if let [index] = eligible
+        && let Some(provider) = providers.get(*index)
+    {
         let verified = provider
             .verifier
             .check_size(token)
             .and_then(|()| verify(&CompactJws::parse_knowing(token, headers)?, provider));
         return verified.map(|verified| (*index, verified)).map_err(|error| Refusal::of(*index, provider, error));
     }
+    let eligible = eligible.iter().filter_map(|index| providers.get(*index).map(|provider| (*index, provider)));
+    let eligible: Vec<(usize, &Provider)> = eligible.collect();
     let limit = eligible.iter().map(|(_, provider)| provider.verifier.max_token_bytes).max().unwrap_or(0);
     if token.len() > limit {
         return Err(Refusal::by_nobody(TokenError::TooLarge { bytes: token.len(), limit }));

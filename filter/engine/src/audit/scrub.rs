@@ -3,6 +3,7 @@
 //! A record has named fields and no others; this is the second line behind that, for values that somebody else chose: a
 //! subject, an id of a key, an id of a request. Shapes are looked for in the value as it stands and in what it decodes to.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -18,6 +19,9 @@ pub const MASKED: &str = "[masked]";
 
 /// Longest value that a record repeats.
 const MAX_VALUE_CHARS: usize = 128;
+
+/// Digits in the shortest number of a payment card.
+const MIN_CARD_DIGITS: usize = 13;
 
 /// How often a value is decoded to look for shapes in it.
 const MAX_DEPTH: u8 = 3;
@@ -74,7 +78,7 @@ pub(crate) struct Scrubbed {
 impl Scrubbed {
     pub(crate) fn of(value: &str) -> Self {
         let (text, hidden) = scrub(value);
-        Self { text: escape(&text).into(), hidden }
+        Self { text: escape(text).into(), hidden }
     }
 }
 
@@ -148,9 +152,10 @@ fn is_sensitive(text: &str, depth: u8) -> bool {
 
 /// The text in lower case, with letters that only look different made the same, and signs that nobody sees left out.
 #[inline(never)]
-fn fold(text: &str) -> String {
+fn fold(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
-        return text.to_ascii_lowercase();
+        let capitals = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        return if capitals { text.to_ascii_lowercase().into() } else { text.into() };
     }
     let folded = text.chars().filter_map(|sign| match u32::from(sign) {
         // Full-width forms, an alphabet of their own for the same letters.
@@ -229,6 +234,9 @@ fn is_token(word: &str) -> bool {
 #[inline(never)]
 fn has_card_number(text: &str) -> bool {
     let bytes = text.as_bytes();
+    if bytes.iter().filter(|byte| byte.is_ascii_digit()).count() < MIN_CARD_DIGITS {
+        return false;
+    }
     let digit_at = |at: usize| bytes.get(at).filter(|byte| byte.is_ascii_digit()).map(|byte| byte - b'0');
     let starts = (0..bytes.len())
         .filter(|at| digit_at(*at).is_some() && at.checked_sub(1).is_none_or(|before| digit_at(before).is_none()));
@@ -243,7 +251,7 @@ fn has_card_number(text: &str) -> bool {
                 _ => return false,
             }
             at = at.saturating_add(1);
-            if digits.len() >= 13 && digit_at(at).is_none() && is_card_number(&digits) {
+            if digits.len() >= MIN_CARD_DIGITS && digit_at(at).is_none() && is_card_number(&digits) {
                 return true;
             }
         }

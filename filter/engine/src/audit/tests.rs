@@ -187,7 +187,7 @@ fn addresses_are_dotted_as_ever() {
 #[test]
 fn text_is_escaped_for_json() {
     for text in ["", "plain", "\"", "\\", "\n\r\t\u{0}\u{1f}", "é😀\u{2028}"] {
-        let quoted = format!("\"{}\"", escape(text));
+        let quoted = format!("\"{}\"", escape(text.to_owned()));
         assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text, "{quoted}");
     }
 }

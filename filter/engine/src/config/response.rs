@@ -7,6 +7,7 @@ use crate::cors::{CorsPolicy, Names, Origins, Subdomains, is_token};
 use crate::hash::FixedSet;
 use crate::headers::{Preset, SecurityHeaders};
 use crate::set_cookie::{CookieRules, SameSite};
+use crate::text::has_control;
 
 /// Headers that say how a message is framed or what is in it, and those that our own replies give a meaning.
 const NOT_TO_SET: [&str; 10] = [
@@ -290,7 +291,7 @@ fn headers_to_set(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opti
             );
         } else if headers.iter().any(|(earlier, _)| *earlier == name) {
             findings.error(&path, key.line, format!("`{name}` is set twice"), "keep one");
-        } else if written.chars().any(char::is_control) {
+        } else if has_control(written) {
             findings.error(&path, value.line, "a control character in a header value", "remove it");
         } else {
             headers.push((name, written.to_owned()));

@@ -4,6 +4,7 @@ use super::layout::{DISABLED, HEAD_BYTES, KEY_BYTES, MAGIC, NO_OWNER, NO_SET, RE
 use super::{Digest16, MAX_FEED_BYTES};
 use crate::hash::FixedMap;
 use crate::ip::Cidr;
+use crate::text::has_control;
 
 /// What a feed is to say.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +128,7 @@ impl Sets {
 }
 
 fn fits(text: &str) -> Result<(), DraftError> {
-    let sound = !text.is_empty() && !text.chars().any(char::is_control);
+    let sound = !text.is_empty() && !has_control(text);
     sound.then_some(()).ok_or_else(|| DraftError::Text(text.chars().take(64).filter(|c| !c.is_control()).collect()))
 }
 

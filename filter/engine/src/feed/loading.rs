@@ -7,6 +7,7 @@ use super::layout::{DISABLED, REMOVED};
 use super::layout::{HEAD_BYTES, KEY_BYTES, Layout, NO_OWNER, NO_SET, REVOKED_BYTES, SET_BYTES, SUBJECT_BYTES};
 use super::{Digest16, Feed, FeedClaims, FeedError, MAX_DELTA_BYTES, MAX_FEED_BYTES};
 use crate::ip::Cidr;
+use crate::text::has_control;
 use crate::token::KeySet;
 
 /// A feed whose signature is good and whose content is being looked at.
@@ -215,7 +216,7 @@ impl Loading {
             return if self.is_delta() { Ok(Some(row.digest())) } else { Err("only a delta removes") };
         }
         let owner = self.feed.text(row.owner_offset()).ok_or("an owner that is not there")?;
-        if owner.is_empty() || owner.chars().any(char::is_control) {
+        if owner.is_empty() || has_control(owner) {
             return Err("an owner that is no subject");
         }
         Ok(Some(row.digest()))
@@ -228,7 +229,7 @@ impl Loading {
 
     fn role_set(&self, row: usize) -> Result<Option<Digest16>, &'static str> {
         let text = self.feed.role_set_at(row).ok_or("no text")?;
-        let sound = |role: &str| !role.chars().any(char::is_control);
+        let sound = |role: &str| !has_control(role);
         lines(text).all(sound).then_some(None).ok_or("not names of roles")
     }
 

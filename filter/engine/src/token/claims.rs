@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::TokenError;
+use crate::text::has_control;
 use crate::time::UnixTime;
 
 /// What a provider asks of the claims.
@@ -34,16 +35,14 @@ impl ClaimPath {
 impl ClaimRules {
     /// Checks the registered claims, and gives out the dates, for the time after.
     pub(crate) fn check(&self, claims: &Map<String, Value>, now: UnixTime) -> Result<TokenTimes, TokenError> {
-        let issuer = text(claims, "iss")?;
-        text(claims, "sub")?;
-        text(claims, "jti")?;
-        let audiences = audiences(claims)?;
-        let times = TokenTimes { exp: date(claims, "exp")?, nbf: date(claims, "nbf")?, iat: date(claims, "iat")? };
+        let Registered { issuer, audiences, times } = Registered::read(claims)?;
         self.check_times(&times, now)?;
         if self.issuer.is_some() && self.issuer.as_deref() != issuer {
             return Err(TokenError::IssuerNotAllowed);
         }
-        if !self.audiences.is_empty() && !self.audiences.iter().any(|allowed| audiences.contains(&allowed.as_str())) {
+        if !self.audiences.is_empty()
+            && !self.audiences.iter().any(|allowed| audiences.is_some_and(|own| names(own, allowed)))
+        {
             return Err(TokenError::AudienceNotAllowed);
         }
         Ok(times)
@@ -87,34 +86,57 @@ pub(crate) struct TokenTimes {
     pub(crate) iat: Option<f64>,
 }
 
-/// A StringOrURI claim. Control characters have no place in one, and none of ours in a header or a log.
-fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Result<Option<&'c str>, TokenError> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(Value::String(value)) if !value.chars().any(char::is_control) => Ok(Some(value)),
-        Some(_) => Err(TokenError::BadClaim(name)),
+/// The registered claims, each of the type that it must have (RFC 7519 section 4.1).
+#[derive(Default)]
+struct Registered<'c> {
+    issuer: Option<&'c str>,
+    audiences: Option<&'c Value>,
+    times: TokenTimes,
+}
+
+impl<'c> Registered<'c> {
+    fn read(claims: &'c Map<String, Value>) -> Result<Self, TokenError> {
+        let mut found = Self::default();
+        for (name, value) in claims {
+            match name.as_str() {
+                "iss" => found.issuer = Some(text("iss", value)?),
+                "sub" => drop(text("sub", value)?),
+                "jti" => drop(text("jti", value)?),
+                "aud" => found.audiences = Some(audiences(value)?),
+                "exp" => found.times.exp = Some(date("exp", value)?),
+                "nbf" => found.times.nbf = Some(date("nbf", value)?),
+                "iat" => found.times.iat = Some(date("iat", value)?),
+                _ => {}
+            }
+        }
+        Ok(found)
     }
+}
+
+/// A StringOrURI claim. Control characters have no place in one, and none of ours in a header or a log.
+fn text<'c>(name: &'static str, value: &'c Value) -> Result<&'c str, TokenError> {
+    value.as_str().filter(|value| !has_control(value)).ok_or(TokenError::BadClaim(name))
 }
 
 /// A NumericDate: a JSON number of seconds, with or without a fraction (RFC 7519 section 2).
-fn date(claims: &Map<String, Value>, name: &'static str) -> Result<Option<f64>, TokenError> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(value) => match value.as_f64().filter(|seconds| seconds.is_finite()) {
-            Some(seconds) => Ok(Some(seconds)),
-            None => Err(TokenError::BadClaim(name)),
-        },
-    }
+fn date(name: &'static str, value: &Value) -> Result<f64, TokenError> {
+    value.as_f64().filter(|seconds| seconds.is_finite()).ok_or(TokenError::BadClaim(name))
 }
 
 /// `aud`: a string, or an array of strings (RFC 7519 section 4.1.3).
-fn audiences(claims: &Map<String, Value>) -> Result<Vec<&str>, TokenError> {
-    match claims.get("aud") {
-        None => Ok(Vec::new()),
-        Some(Value::String(one)) => Ok(vec![one]),
-        Some(Value::Array(many)) => {
-            many.iter().map(|entry| entry.as_str().ok_or(TokenError::BadClaim("aud"))).collect()
-        }
-        Some(_) => Err(TokenError::BadClaim("aud")),
+fn audiences(value: &Value) -> Result<&Value, TokenError> {
+    let fits = match value {
+        Value::String(_) => true,
+        Value::Array(many) => many.iter().all(Value::is_string),
+        _ => false,
+    };
+    fits.then_some(value).ok_or(TokenError::BadClaim("aud"))
+}
+
+/// Whether these audiences name this one.
+fn names(audiences: &Value, audience: &str) -> bool {
+    match audiences {
+        Value::Array(many) => many.iter().any(|one| one == audience),
+        one => one == audience,
     }
 }

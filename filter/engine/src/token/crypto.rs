@@ -1,8 +1,5 @@
 //! Signatures that the host verifies, where it was seen to do so rightly.
 
-use p256::ecdsa::Signature as P256Signature;
-use p384::ecdsa::Signature as P384Signature;
-use p521::ecdsa::Signature as P521Signature;
 use serde_json::Value;
 
 use super::jws::CompactJws;
@@ -94,16 +91,61 @@ impl<'h> Crypto<'h> {
     ) -> Option<bool> {
         let (host, _) = self.host.filter(|(_, proven)| proven.contains(algorithm))?;
         let hash = hash(algorithm)?;
-        let der = match algorithm {
-            Algorithm::ES256 => P256Signature::from_slice(signature).ok().map(|own| own.to_der().as_bytes().to_vec()),
-            Algorithm::ES384 => P384Signature::from_slice(signature).ok().map(|own| own.to_der().as_bytes().to_vec()),
-            Algorithm::ES512 => P521Signature::from_slice(signature).ok().map(|own| own.to_der().as_bytes().to_vec()),
+        let order = match algorithm {
+            Algorithm::ES256 => P256_ORDER.as_slice(),
+            Algorithm::ES384 => &P384_ORDER,
+            Algorithm::ES512 => &P521_ORDER,
             _ => return host.verify_signature(&SignatureCheck { hash, public_key, signature, message }),
         };
         // Of the wrong length or out of range: bad, whoever verifies.
-        let Some(signature) = der else { return Some(false) };
+        let Some(signature) = ecdsa_sig_value(signature, order) else { return Some(false) };
         host.verify_signature(&SignatureCheck { hash, public_key, signature: &signature, message })
     }
+}
+
+/// What the curves count by (NIST SP 800-186 section 3.2.1): a signature's numbers are below it.
+pub(super) const P256_ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+pub(super) const P384_ORDER: [u8; 48] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf, 0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0,
+    0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
+];
+pub(super) const P521_ORDER: [u8; 66] = [
+    0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfa, 0x51, 0x86, 0x87, 0x83,
+    0xbf, 0x2f, 0x96, 0x6b, 0x7f, 0xcc, 0x01, 0x48, 0xf7, 0x09, 0xa5, 0xd0, 0x3b, 0xb5, 0xc9, 0xb8, 0x89, 0x9c, 0x47,
+    0xae, 0xbb, 0x6f, 0xb7, 0x1e, 0x91, 0x38, 0x64, 0x09,
+];
+
+/// The DER `Ecdsa-Sig-Value` (RFC 3279 section 2.2.3) of a signature as JWS has it: two numbers as long as the order of the
+/// curve (RFC 7518 section 3.4). `None` for any other length, and for numbers that no good signature has: zero, and those
+/// that are not below the order.
+pub(super) fn ecdsa_sig_value(signature: &[u8], order: &[u8]) -> Option<Vec<u8>> {
+    let (r, s) = signature.split_at_checked(order.len()).filter(|(_, s)| s.len() == order.len())?;
+    if r >= order || s >= order {
+        return None;
+    }
+    let significant = |number: &'_ [u8]| number.iter().position(|digit| *digit != 0);
+    let integers = [r.get(significant(r)?..)?, s.get(significant(s)?..)?];
+    // A leading 1 would make it negative.
+    let sign = |integer: &[u8]| integer.first().is_some_and(|digit| *digit >= 0x80);
+    let size = |integer: &[u8]| integer.len() + usize::from(sign(integer));
+    let content = integers.iter().map(|integer| 2 + size(integer)).sum::<usize>();
+    let mut der = Vec::with_capacity(content + 3);
+    der.push(0x30);
+    if content >= 0x80 {
+        der.push(0x81);
+    }
+    der.push(u8::try_from(content).ok()?);
+    for integer in integers {
+        der.extend([0x02, u8::try_from(size(integer)).ok()?]);
+        der.extend(sign(integer).then_some(0));
+        der.extend_from_slice(integer);
+    }
+    Some(der)
 }
 
 /// The hash function of the algorithms that hosts verify.

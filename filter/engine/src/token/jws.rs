@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Algorithm, TokenError};
 use crate::json;
+use crate::text::is_same;
 
 /// How many headers are remembered: a policy's issuers seldom have more between them, each with a key or two.
 const MAX_KNOWN: usize = 4;
@@ -74,7 +75,7 @@ pub(crate) struct KnownHeaders {
 
 impl KnownHeaders {
     fn parse(&mut self, encoded: &str) -> Result<Rc<JoseHeader>, TokenError> {
-        if let Some((_, header)) = self.known.iter().find(|(own, _)| own == encoded) {
+        if let Some((_, header)) = self.known.iter().find(|(own, _)| is_same(own, encoded)) {
             return Ok(Rc::clone(header));
         }
         let header = Rc::new(JoseHeader::parse(encoded)?);

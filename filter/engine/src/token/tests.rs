@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
 
+use super::crypto::{P256_ORDER, P384_ORDER, P521_ORDER, ecdsa_sig_value};
 use super::*;
 use crate::secret::Secret;
 use crate::testing::{NOW, OTHER_SECRET, SECRET, amended, base64url, expiring, now, sign};
@@ -817,5 +818,65 @@ mod properties {
             let _ = Key::ed25519(None, n.get(..32).unwrap_or(&n));
             let _ = KeySet::from_jwks(&n, false);
         }
+    }
+}
+
+#[test]
+fn ecdsa_signatures_become_der_as_the_libraries_write_it() {
+    let number = |width: usize, digits: &[u8]| [vec![0; width - digits.len()].as_slice(), digits].concat();
+    let digits: [&[u8]; 7] = [&[1], &[0x7f], &[0x80], &[0xff, 0], &[0, 0x80, 1], &[0x42; 31], &[0x9a; 20]];
+    for r in digits {
+        for s in digits {
+            let of = |width: usize| [number(width, r), number(width, s)].concat();
+            let (p256, p384, p521) = (of(32), of(48), of(66));
+            let written = p256::ecdsa::Signature::from_slice(&p256).unwrap().to_der();
+            assert_eq!(
+                ecdsa_sig_value(&p256, &P256_ORDER).as_deref(),
+                Some(written.as_bytes()),
+                "P-256: {r:x?} {s:x?}"
+            );
+            let written = p384::ecdsa::Signature::from_slice(&p384).unwrap().to_der();
+            assert_eq!(
+                ecdsa_sig_value(&p384, &P384_ORDER).as_deref(),
+                Some(written.as_bytes()),
+                "P-384: {r:x?} {s:x?}"
+            );
+            let written = p521::ecdsa::Signature::from_slice(&p521).unwrap().to_der();
+            assert_eq!(
+                ecdsa_sig_value(&p521, &P521_ORDER).as_deref(),
+                Some(written.as_bytes()),
+                "P-521: {r:x?} {s:x?}"
+            );
+        }
+    }
+    // Long enough that its length takes two bytes.
+    let long = [0x01; 132];
+    let written = p521::ecdsa::Signature::from_slice(&long).unwrap().to_der();
+    assert_eq!(
+        ecdsa_sig_value(&long, &P521_ORDER).as_deref(),
+        Some(written.as_bytes()),
+        "P-521, two numbers without leading zeros"
+    );
+    for bad in [&P256_ORDER, &[0xff; 32]] {
+        let both = [[&[1; 32], bad.as_slice()].concat(), [bad.as_slice(), &[1; 32]].concat()];
+        assert!(both.iter().all(|bad| ecdsa_sig_value(bad, &P256_ORDER).is_none()), "not below the order: {bad:x?}");
+    }
+    // The last number that is.
+    let below = |order: &[u8]| order.split_last().map(|(last, rest)| [rest, &[last - 1]].concat()).unwrap().repeat(2);
+    let last = [below(&P256_ORDER), below(&P384_ORDER), below(&P521_ORDER)];
+    assert!(p256::ecdsa::Signature::from_slice(&last[0]).is_ok() && ecdsa_sig_value(&last[0], &P256_ORDER).is_some());
+    assert!(p384::ecdsa::Signature::from_slice(&last[1]).is_ok() && ecdsa_sig_value(&last[1], &P384_ORDER).is_some());
+    assert!(p521::ecdsa::Signature::from_slice(&last[2]).is_ok() && ecdsa_sig_value(&last[2], &P521_ORDER).is_some());
+    assert!(p256::ecdsa::Signature::from_slice(&P256_ORDER.repeat(2)).is_err(), "the libraries know the same order");
+    assert!(p384::ecdsa::Signature::from_slice(&P384_ORDER.repeat(2)).is_err(), "the libraries know the same order");
+    assert!(p521::ecdsa::Signature::from_slice(&P521_ORDER.repeat(2)).is_err(), "the libraries know the same order");
+    for (bad, message) in [
+        (vec![1; 63], "a byte too few"),
+        (vec![1; 65], "a byte too many"),
+        (Vec::new(), "nothing"),
+        ([vec![0; 32], vec![1; 32]].concat(), "r is zero"),
+        ([vec![1; 32], vec![0; 32]].concat(), "s is zero"),
+    ] {
+        assert_eq!(ecdsa_sig_value(&bad, &P256_ORDER), None, "{message}");
     }
 }
