@@ -7,6 +7,7 @@ use crate::harness::client::Request;
 use crate::harness::expect::Expect;
 use crate::harness::fixtures;
 use crate::harness::policy;
+use crate::harness::table::Table;
 use crate::harness::token::Token;
 use crate::harness::upstream::{Reply, Upstream};
 
@@ -299,4 +300,40 @@ fn cookies_say_what_the_policy_asks() {
     ];
     bench.holds("each in its place", cookies == expected, || format!("{cookies:?}"));
     bench.finish();
+}
+
+/// Hosts of later ABIs leave a route as it was found before the filters; ours must find another one for another head, or a
+/// forged header chose where a request goes.
+#[test]
+fn envoy_routes_by_what_the_filter_leaves() {
+    let upstream = Upstream::start();
+    let routes = json!({"route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
+        {"match": {"prefix": "/", "headers": [{"name": "x-user-role", "string_match": {"exact": "admin"}}]},
+         "direct_response": {"status": 202}},
+        {"match": {"prefix": "/vault/"}, "direct_response": {"status": 203}},
+        {"match": {"prefix": "/"}, "direct_response": {"status": 200}},
+    ]}]}});
+    let policy = policy::with_routes(json!([
+        {"name": "open", "match": {"path": "/open"}, "access": "public"},
+        {"name": "vault", "match": {"path": "/vault/{item}"}, "access": "public"},
+        {"name": "own", "match": {"path": "/own"}, "access": "authenticated"},
+    ]));
+    let proxy = setup(&upstream).policy("routes", &policy).manager(&routes).start();
+    let mut client = proxy.client("routes");
+    let mut table = Table::new("which of Envoy's routes");
+    let (admin, viewer) = (Token::of("u1", "admin").mint(), Token::of("u2", "viewer").mint());
+    for (row, request, status) in [
+        ("as it came", Request::get("/open"), 200),
+        ("a forged role does not choose it", Request::get("/open").header("x-user-role", "admin"), 200),
+        ("nor one spelt otherwise", Request::get("/open").header("X_User_Role", "admin"), 200),
+        ("the role that was proved does", Request::get("/own").bearer(&admin), 202),
+        ("another does not", Request::get("/own").bearer(&viewer), 200),
+        ("nor with a forged one beside", Request::get("/own").bearer(&viewer).header("x-user-role", "admin"), 200),
+        ("the path as it was judged", Request::get("/vault/../open"), 200),
+        ("and in the other direction", Request::get("/open/../vault/1"), 203),
+    ] {
+        let answer = client.send(&request).status;
+        table.holds(row, answer == status, || format!("{answer}, not {status}"));
+    }
+    table.finish();
 }
