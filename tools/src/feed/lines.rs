@@ -140,7 +140,7 @@ fn key(members: &Members) -> Result<KeyEntry, String> {
 /// SHA-256 in hexadecimal, or in base64url without padding.
 fn digest(text: &str) -> Result<[u8; 32], String> {
     let problem =
-        || "/secret_sha256: must be SHA-256 of the text after the last `_`, in hexadecimal or base64url".to_owned();
+        || "/secret_sha256: must be SHA-256 of what follows `pk_<id>_`, in hexadecimal or base64url".to_owned();
     let bytes = match text.len() {
         64 => {
             let (pairs, _) = text.as_bytes().as_chunks::<2>();
