@@ -199,7 +199,7 @@ def apart(whole):
         "targets. What helped: vectors of 128 bits, for hashing; a token's header that is parsed once; comparing tokens many bytes at a",
         "time. Nothing came, beyond the microsecond or two that two starts of Envoy differ by, of a module a fifth smaller",
         "(`opt-level = \"s\"`), copies without bulk memory, code that seldom runs put apart, functions in the order of their use, no",
-        "inlining by `wasm-opt`, a quarter fewer allocations, sessions without the claims that nobody asks for, tokens kept only when",
+        "inlining by `wasm-opt`, fewer allocations, sessions without the claims that nobody asks for, tokens kept only when",
         "they come for the second time.",
         "",
     ]
