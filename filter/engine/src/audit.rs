@@ -178,6 +178,8 @@ pub struct AuditRecord {
 /// Everything a record is made of. What is not here cannot be in one.
 pub(crate) struct Fields<'a> {
     pub(crate) timestamp: UnixTime,
+    /// The same as it is written.
+    pub(crate) stamp: &'a str,
     pub(crate) decision: Decision,
     pub(crate) envelope: Envelope<'a>,
     pub(crate) route: Option<&'a Rc<str>>,
@@ -197,13 +199,15 @@ impl AuditRecord {
         let decision = fields.decision;
         let identity = fields.identity;
         let mut line = Line(String::with_capacity(640));
-        line.word(r#"{"timestamp":""#, &fields.timestamp.rfc3339());
+        line.word(r#"{"timestamp":""#, fields.stamp);
         let action = action(decision, fields.envelope);
         let outcome = line.outcome(decision, action);
         let mut masked = identity.map(|identity| identity.masked).unwrap_or_default();
         masked.note(Masked::PATH, fields.path_masked);
-        line.optional(r#","route":""#, fields.route.map(AsRef::as_ref));
-        line.optional(r#","user_id":""#, identity.and_then(|identity| identity.user_id.as_deref()));
+        line.words(&[
+            (r#","route":""#, fields.route.map(AsRef::as_ref)),
+            (r#","user_id":""#, identity.and_then(|identity| identity.user_id.as_deref())),
+        ]);
         if let Some(role) = fields.role {
             let known = fields.masks.roles.iter().find(|(own, _)| own == role);
             masked.note(Masked::ROLE, known.is_some());
@@ -212,8 +216,10 @@ impl AuditRecord {
         if let Some(ip) = fields.ip {
             line.address(ip, fields.masks, &mut masked);
         }
-        line.optional(r#","method":""#, Some(fields.envelope.method.for_record()).filter(|method| !method.is_empty()));
-        line.optional(r#","path":""#, fields.path);
+        line.words(&[
+            (r#","method":""#, Some(fields.envelope.method.for_record()).filter(|method| !method.is_empty())),
+            (r#","path":""#, fields.path),
+        ]);
         let status_at = line.0.len();
         if let Some(id) = fields.envelope.request_id {
             if scrub::is_uuid(id) {
@@ -224,9 +230,11 @@ impl AuditRecord {
                 line.word(r#","request_id":""#, &id);
             }
         }
-        line.optional(r#","provider":""#, fields.provider);
-        line.optional(r#","kid":""#, identity.and_then(|identity| identity.kid.as_deref()));
-        line.optional(r#","token_id":""#, identity.and_then(|identity| identity.token_id.as_deref()));
+        line.words(&[
+            (r#","provider":""#, fields.provider),
+            (r#","kid":""#, identity.and_then(|identity| identity.kid.as_deref())),
+            (r#","token_id":""#, identity.and_then(|identity| identity.token_id.as_deref())),
+        ]);
         line.masked(masked);
         line.word(r#","policy":""#, fields.policy);
         line.0.push('}');
@@ -257,9 +265,10 @@ impl AuditRecord {
     #[must_use]
     pub fn line(mut self, status: Option<u16>) -> String {
         if let Some(status) = status {
-            let mut member = String::from(",\"status\":");
-            member.extend(status_digits(status));
-            self.line.insert_str(self.status_at, &member);
+            let digits = status_digits(status);
+            // What they push along is short.
+            self.line.insert_str(self.status_at, std::str::from_utf8(&digits).unwrap_or_default());
+            self.line.insert_str(self.status_at, ",\"status\":");
         }
         self.line
     }
@@ -270,7 +279,7 @@ fn summary(group: &Group, counted: Counted, now: UnixTime, masks: &Masks, policy
     let mut line = Line(String::with_capacity(400));
     line.word(r#"{"timestamp":""#, &now.rfc3339());
     line.outcome(group.decision, counted.action);
-    line.optional(r#","route":""#, group.route.as_deref());
+    line.words(&[(r#","route":""#, group.route.as_deref())]);
     let mut masked = Masked::default();
     if let Some(ip) = group.ip {
         line.address(ip, masks, &mut masked);
@@ -308,17 +317,19 @@ impl Line {
     /// Writes what was decided, and says where.
     fn outcome(&mut self, decision: Decision, action: &str) -> Range<usize> {
         let start = self.0.len();
-        self.word(r#","event":""#, decision.event().as_str());
-        self.word(r#","action":""#, action);
-        self.word(r#","decision":""#, decision.as_str());
-        self.word(r#","reason":""#, decision.reason());
+        self.words(&[
+            (r#","event":""#, Some(decision.event().as_str())),
+            (r#","action":""#, Some(action)),
+            (r#","decision":""#, Some(decision.as_str())),
+            (r#","reason":""#, Some(decision.reason())),
+        ]);
         start..self.0.len()
     }
 
     fn address(&mut self, ip: IpAddr, masks: &Masks, masked: &mut Masked) {
-        let (address, hidden) = masks.ip_address(ip);
-        masked.note(Masked::IP_ADDRESS, hidden);
-        self.word(r#","ip_address":""#, &address);
+        self.0.push_str(r#","ip_address":""#);
+        masked.note(Masked::IP_ADDRESS, masks.push_ip_address(ip, &mut self.0));
+        self.0.push('"');
     }
 
     fn masked(&mut self, masked: Masked) {
@@ -337,9 +348,12 @@ impl Line {
         self.0.push(']');
     }
 
-    fn optional(&mut self, member: &str, word: Option<&str>) {
-        if let Some(word) = word {
-            self.word(member, word);
+    /// Those of some members that are there.
+    fn words(&mut self, members: &[(&str, Option<&str>)]) {
+        for (member, word) in members {
+            if let Some(word) = word {
+                self.word(member, word);
+            }
         }
     }
 }
@@ -354,9 +368,8 @@ pub(crate) fn escape(text: String) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
-/// What `Display` gives, without the cost of formatting: this is on the way of every request.
-fn dotted(ip: Ipv4Addr) -> String {
-    let mut out = String::with_capacity(15);
+/// Writes what `Display` gives, without the cost of formatting: this is on the way of every request.
+fn push_dotted(ip: Ipv4Addr, out: &mut String) {
     for (index, octet) in ip.octets().into_iter().enumerate() {
         if index > 0 {
             out.push('.');
@@ -367,7 +380,6 @@ fn dotted(ip: Ipv4Addr) -> String {
             }
         }
     }
-    out
 }
 
 #[cfg(test)]

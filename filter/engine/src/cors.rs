@@ -21,6 +21,9 @@ const ACCESS_CONTROL: [&str; 7] = [
     "access-control-allow-private-network",
 ];
 
+/// Who may read a response depends on who asks (Fetch, "CORS protocol and HTTP caches").
+const VARY: Header = (Text::Static("vary"), Text::Static("Origin"));
+
 /// A compiled `cors` block.
 #[derive(Clone, Debug)]
 pub(crate) struct CorsPolicy {
@@ -111,17 +114,23 @@ impl CorsPolicy {
 
     /// The headers of a reply of our own to an actual request.
     pub(crate) fn reply_headers(&self, origin: Option<&str>) -> Vec<Header> {
+        let mut headers = self.grant_and_expose(origin);
+        headers.push(VARY);
+        headers
+    }
+
+    /// What script at `origin` may read of a response; empty where it may not.
+    fn grant_and_expose(&self, origin: Option<&str>) -> Vec<Header> {
         let mut headers = self.grant(origin);
         if !headers.is_empty() && !self.expose_headers.is_empty() {
             headers.push(("access-control-expose-headers".into(), self.expose_headers.join(", ").into()));
         }
-        headers.push(("vary".into(), "Origin".into()));
         headers
     }
 
     /// The edits of an upstream's response with these headers: its own CORS headers go, ours come.
     pub(crate) fn response_edits(&self, origin: Option<&str>, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
-        let ours = self.reply_headers(origin);
+        let ours = self.grant_and_expose(origin);
         for (index, (name, _)) in upstream.iter().enumerate() {
             let foreign = name.starts_with("access-control-")
                 && ACCESS_CONTROL.contains(name)
@@ -130,12 +139,10 @@ impl CorsPolicy {
                 edits.push(HeaderEdit::Remove((*name).to_owned().into()));
             }
         }
-        for (name, value) in ours {
-            if *name != *"vary" {
-                edits.push(HeaderEdit::Set(name, value));
-            } else if !upstream.iter().any(|(name, value)| *name == "vary" && lists_origin(value)) {
-                edits.push(HeaderEdit::Append(name, value));
-            }
+        edits.extend(ours.into_iter().map(|(name, value)| HeaderEdit::Set(name, value)));
+        let (vary, origin) = VARY;
+        if !upstream.iter().any(|(name, value)| **name == *vary && lists_origin(value)) {
+            edits.push(HeaderEdit::Append(vary, origin));
         }
     }
 

@@ -165,38 +165,91 @@ impl HeaderRule {
         }
     }
 
+    /// What it takes for a response without the header to obey the rule.
+    fn addition(&self) -> HeaderEdit {
+        let (Self::Set(name, value) | Self::Default(name, value)) = self;
+        HeaderEdit::Set(name.clone(), value.clone())
+    }
+
     /// What it takes for a response with these headers to obey the rule.
-    pub(crate) fn edit(&self, headers: &Headers<'_>) -> Option<HeaderEdit> {
+    fn edit(&self, headers: &Headers<'_>) -> Option<HeaderEdit> {
         let mut present = headers.iter().filter(|(name, _)| *name == self.name());
         match self {
-            Self::Set(name, value) => {
+            Self::Set(_, value) => {
                 let right =
                     present.next().is_some_and(|(_, current)| *current == value.as_bytes()) && present.next().is_none();
-                (!right).then(|| HeaderEdit::Set(name.clone(), value.clone()))
+                (!right).then(|| self.addition())
             }
-            Self::Default(name, value) => {
-                present.next().is_none().then(|| HeaderEdit::Set(name.clone(), value.clone()))
-            }
+            Self::Default(..) => present.next().is_none().then(|| self.addition()),
         }
+    }
+}
+
+/// The rules of a response, and what they come to where the upstream sets none of their headers, as most do.
+#[derive(Clone, Debug)]
+pub(crate) struct HeaderRules {
+    rules: Vec<HeaderRule>,
+    names: NameSet,
+    additions: Vec<HeaderEdit>,
+}
+
+impl HeaderRules {
+    pub(crate) fn new(rules: Vec<HeaderRule>) -> Self {
+        let mut names = NameSet::default();
+        for rule in &rules {
+            let (HeaderRule::Set(name, _) | HeaderRule::Default(name, _)) = rule;
+            names.insert(name.clone());
+        }
+        let additions = rules.iter().map(HeaderRule::addition).collect();
+        Self { rules, names, additions }
+    }
+
+    /// What it takes for a response with these headers to obey all of them; there is room for `more`.
+    pub(crate) fn edits(&self, headers: &Headers<'_>, more: usize) -> Vec<HeaderEdit> {
+        let mut edits = Vec::with_capacity(self.additions.len() + more);
+        if self.names.has_any(headers) {
+            edits.extend(self.rules.iter().filter_map(|rule| rule.edit(headers)));
+        } else {
+            edits.extend_from_slice(&self.additions);
+        }
+        edits
     }
 }
 
 /// Names of headers, by their length: most headers of a response are told to be none of them without being compared.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct NameSet(Vec<Vec<Text>>);
+pub(crate) struct NameSet {
+    by_length: Vec<Vec<Text>>,
+    /// A bit for every first letter.
+    initials: u64,
+}
+
+/// The bit of a name's first letter, which it has in common with few others.
+fn initial(name: &str) -> u64 {
+    1 << (name.bytes().next().unwrap_or_default() & 63)
+}
 
 impl NameSet {
     fn insert(&mut self, name: Text) {
-        if self.0.len() <= name.len() {
-            self.0.resize(name.len() + 1, Vec::new());
+        if self.by_length.len() <= name.len() {
+            self.by_length.resize(name.len() + 1, Vec::new());
         }
-        if let Some(names) = self.0.get_mut(name.len()) {
+        self.initials |= initial(&name);
+        if let Some(names) = self.by_length.get_mut(name.len()) {
             names.push(name);
         }
     }
 
     fn get(&self, name: &str) -> Option<&Text> {
-        self.0.get(name.len())?.iter().find(|own| ***own == *name)
+        if self.initials & initial(name) == 0 {
+            return None;
+        }
+        self.by_length.get(name.len())?.iter().find(|own| ***own == *name)
+    }
+
+    /// Whether any of the names is there.
+    pub(crate) fn has_any(&self, headers: &Headers<'_>) -> bool {
+        headers.iter().any(|(name, _)| self.get(name).is_some())
     }
 
     /// Removes those of the names that are there.

@@ -22,7 +22,7 @@ use crate::response::ResponsePlan;
 use crate::route::{Misreading, Route, RouteMatch};
 use crate::session::Session;
 use crate::text::Header;
-use crate::time::UnixTime;
+use crate::time::{Stamp, UnixTime};
 use crate::token::{
     Crypto, Extracted, HostCrypto, Means, Proven, Provider, Refusal, TokenError, TokenSource, verify_under,
 };
@@ -234,7 +234,8 @@ impl Policy {
             let sampled = matches!(outcome, Err(Stop::Deny(_))) || worker.sampler.takes(self.audit.sample);
             Recording { level: self.audit.level, sampled }
         });
-        self.conclude(envelope, head.as_ref().ok(), &passage, &outcome, &asked, recording)
+        let request = (envelope, head.as_ref().ok());
+        self.conclude(request, &passage, &outcome, &asked, recording, &mut worker.stamp)
     }
 
     /// The edits that the trailers of a request need before they go on: some servers take them for headers, and nothing was
@@ -411,12 +412,12 @@ impl Policy {
     /// From the outcome to everything that follows from it.
     fn conclude(
         &self,
-        envelope: Envelope<'_>,
-        head: Option<&RequestHead<'_>>,
+        (envelope, head): (Envelope<'_>, Option<&RequestHead<'_>>),
         passage: &Passage<'_>,
         outcome: &Result<Permit, Stop>,
         asked: &Asked<'_, impl Facts>,
         recording: Recording,
+        stamp: &mut Stamp,
     ) -> Verdict {
         let route = passage.matched.as_ref().map(|matched| matched.route);
         let rules = route.map_or(&self.response, |route| &route.response);
@@ -471,6 +472,7 @@ impl Policy {
             let hashed = passage.matched.as_ref().and_then(|matched| self.audit.masks.path(matched));
             AuditRecord::new(&Fields {
                 timestamp: asked.now,
+                stamp: stamp.of(asked.now),
                 decision,
                 envelope,
                 route: route.map(|route| &route.name),

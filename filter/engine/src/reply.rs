@@ -117,7 +117,7 @@ pub(crate) fn problem_body(status: u16, request_id: Option<&str>, violations: &[
     body.push_str(r#"{"type":"about:blank","title":""#);
     body.push_str(title(status));
     body.push_str(r#"","status":"#);
-    body.extend(status_digits(status));
+    body.push_str(std::str::from_utf8(&status_digits(status)).unwrap_or_default());
     if let Some(id) = request_id {
         body.push_str(r#","request_id":""#);
         body.push_str(id);
@@ -128,9 +128,9 @@ pub(crate) fn problem_body(status: u16, request_id: Option<&str>, violations: &[
     body.into_bytes()
 }
 
-/// A status as it is written, without the cost of formatting.
-pub(crate) fn status_digits(status: u16) -> [char; 3] {
-    let digit = |divisor: u16| char::from(b'0' + u8::try_from(status / divisor % 10).unwrap_or_default());
+/// A status as it is written in ASCII, without the cost of formatting.
+pub(crate) fn status_digits(status: u16) -> [u8; 3] {
+    let digit = |divisor: u16| b'0' + u8::try_from(status / divisor % 10).unwrap_or_default();
     [digit(100), digit(10), digit(1)]
 }
 

@@ -38,6 +38,8 @@ struct Single<'a> {
     connection: Once<'a>,
     requested_method: Once<'a>,
     request_id: Once<'a>,
+    /// One that may not be is there more than once.
+    is_repeated: bool,
 }
 
 type Once<'a> = Lookup<&'a [u8]>;
@@ -143,20 +145,25 @@ impl<'a> Envelope<'a> {
     pub(crate) fn scan(headers: &'a Headers<'a>) -> Self {
         let mut single = Single::default();
         for (name, value) in headers {
-            let slot = match *name {
-                ":method" => &mut single.method,
-                ":path" => &mut single.path,
-                ":authority" => &mut single.authority,
-                "host" => &mut single.host,
-                "origin" => &mut single.origin,
-                "authorization" => &mut single.authorization,
-                "content-type" => &mut single.content_type,
-                "connection" => &mut single.connection,
-                "access-control-request-method" => &mut single.requested_method,
-                "x-request-id" => &mut single.request_id,
+            let (slot, may_repeat) = match *name {
+                ":method" => (&mut single.method, false),
+                ":path" => (&mut single.path, false),
+                ":authority" => (&mut single.authority, false),
+                "host" => (&mut single.host, false),
+                "origin" => (&mut single.origin, false),
+                "authorization" => (&mut single.authorization, false),
+                "content-type" => (&mut single.content_type, false),
+                "connection" => (&mut single.connection, true),
+                "access-control-request-method" => (&mut single.requested_method, false),
+                "x-request-id" => (&mut single.request_id, true),
                 _ => continue,
             };
-            *slot = if *slot == Lookup::Absent { Lookup::One(value) } else { Lookup::Many };
+            if matches!(slot, Lookup::Absent) {
+                *slot = Lookup::One(value);
+            } else {
+                *slot = Lookup::Many;
+                single.is_repeated |= !may_repeat;
+            }
         }
         let text = |once: Once<'a>| once.one().and_then(|value| std::str::from_utf8(value).ok());
         Self {
@@ -214,16 +221,6 @@ impl<'a> RequestHead<'a> {
     /// The reason for the 400 that answers it.
     pub(crate) fn parse(envelope: Envelope<'a>) -> Result<Self, DenyReason> {
         let single = &envelope.single;
-        let must_stand_alone = [
-            single.method,
-            single.path,
-            single.authority,
-            single.host,
-            single.origin,
-            single.authorization,
-            single.content_type,
-            single.requested_method,
-        ];
         // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin or a host never has one, nor a
         // media type outside quotes (RFC 9110 section 8.3.1).
         let joined = |once: Once<'a>| once.one().is_some_and(|value| value.contains(&b','));
@@ -232,7 +229,7 @@ impl<'a> RequestHead<'a> {
             || joined(single.host)
             || single.content_type.one().is_some_and(|value| unquoted_elements(value).nth(1).is_some())
             || single.authorization.one().is_some_and(repeats_credentials);
-        if joined || must_stand_alone.contains(&Lookup::Many) {
+        if joined || single.is_repeated {
             return Err(DenyReason::HeaderDuplicate);
         }
         if envelope.method.0.is_empty() {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::cors::CorsPolicy;
-use crate::headers::{HeaderEdit, HeaderRule, NameSet, Preset, SecurityHeaders};
+use crate::headers::{HeaderEdit, HeaderRules, NameSet, Preset, SecurityHeaders};
 use crate::input::Violation;
 use crate::reply::{Denial, LocalReply, problem_body};
 use crate::request::Headers;
@@ -19,7 +19,7 @@ pub(crate) struct ResponseRules {
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) hide_upstream_5xx: bool,
     pub(crate) preset: Preset,
-    security: Vec<HeaderRule>,
+    security: HeaderRules,
     removed: NameSet,
     set_cookie: Option<CookieRules>,
     reply_headers: Vec<Header>,
@@ -38,7 +38,7 @@ impl ResponseRules {
         let reply_headers = security.reply_headers(cors.is_some());
         let preset = security.preset;
         let (removed, set_cookie) = (security.removed(), security.set_cookie.clone());
-        let security = security.rules(cors.is_some());
+        let security = HeaderRules::new(security.rules(cors.is_some()));
         Self { cors, hide_upstream_5xx, preset, security, removed, set_cookie, reply_headers }
     }
 }
@@ -51,8 +51,7 @@ impl ResponsePlan {
     /// The edits that an upstream's response with these headers needs, and no more.
     #[must_use]
     pub fn edits(&self, upstream: &Headers<'_>) -> Vec<HeaderEdit> {
-        let mut edits = Vec::with_capacity(self.rules.security.len() + 4);
-        edits.extend(self.rules.security.iter().filter_map(|rule| rule.edit(upstream)));
+        let mut edits = self.rules.security.edits(upstream, 4);
         self.rules.removed.remove_from(upstream, &mut edits);
         if let Some(rules) = &self.rules.set_cookie {
             rules.harden(upstream, &mut edits);
@@ -139,7 +138,8 @@ impl ResponsePlan {
     }
 
     fn problem(&self, status: u16, violations: &[Violation]) -> LocalReply {
-        let mut headers = vec![("content-type".into(), "application/problem+json".into())];
+        let mut headers = Vec::with_capacity(self.rules.reply_headers.len() + 8);
+        headers.push(("content-type".into(), "application/problem+json".into()));
         headers.extend(self.rules.reply_headers.iter().cloned());
         if let Some(cors) = &self.rules.cors {
             headers.extend(cors.reply_headers(self.origin.as_deref()));

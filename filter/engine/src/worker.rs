@@ -10,7 +10,7 @@ use crate::decision::DenyReason;
 use crate::feed::{Feed, FeedError, Feeds, IdentityFeed, OnStale};
 use crate::policy::Policy;
 use crate::remote::FetchState;
-use crate::time::UnixTime;
+use crate::time::{Stamp, UnixTime};
 use crate::token::{JwksError, KeySet, KnownHeaders, Proven};
 
 /// The verified tokens, the fetched keys, and what the host's cryptography was proven to do. Belongs to the policy it was
@@ -24,6 +24,7 @@ pub struct Worker {
     pub(crate) sampler: Sampler,
     pub(crate) feed: FeedInForce,
     pub(crate) lockout_key: [u8; 32],
+    pub(crate) stamp: Stamp,
 }
 
 /// The identity feed as this worker knows it.
@@ -51,7 +52,7 @@ impl Worker {
         let remote = vec![RemoteKeys::default(); policy.remote_jwks().len()];
         let cache = TokenCache::new(policy.cache_limits());
         let (sampler, feed, headers) = (Sampler::default(), FeedInForce::default(), KnownHeaders::default());
-        Self { cache, headers, remote, proven, sampler, feed, lockout_key: [0; 32] }
+        Self { cache, headers, remote, proven, sampler, feed, lockout_key: [0; 32], stamp: Stamp::default() }
     }
 
     /// Says by what random number the allowed requests are picked that are recorded where a policy does not record all;

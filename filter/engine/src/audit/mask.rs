@@ -1,6 +1,6 @@
 //! What a policy has masked beyond what is masked anyway.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -78,17 +78,15 @@ impl Masks {
         }
     }
 
-    /// An address, and whether it is not in full.
-    pub(crate) fn ip_address(&self, address: IpAddr) -> (String, bool) {
-        let plain = || match address {
-            IpAddr::V4(address) => super::dotted(address),
-            IpAddr::V6(address) => address.to_string(),
-        };
-        match self.ip_address {
-            Mask::None => (plain(), false),
-            Mask::Truncate => (network(address), true),
-            Mask::Hash => (self.hash("ip_address", &plain()), true),
+    /// Writes an address, and tells whether it is not in full.
+    pub(crate) fn push_ip_address(&self, address: IpAddr, out: &mut String) -> bool {
+        match (self.ip_address, address) {
+            (Mask::None, IpAddr::V4(address)) => super::push_dotted(address, out),
+            (Mask::None, IpAddr::V6(address)) => out.push_str(&address.to_string()),
+            (Mask::Truncate, address) => out.push_str(&network(address)),
+            (Mask::Hash, address) => out.push_str(&self.hash("ip_address", &address.to_string())),
         }
+        self.ip_address != Mask::None
     }
 
     /// The path of a route with some of its parameters as hashes; `None` where the template says it all.
@@ -118,11 +116,11 @@ fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
-            super::dotted([a, b, c, 0].into()) + "/24"
+            Ipv4Addr::new(a, b, c, 0).to_string() + "/24"
         }
         IpAddr::V6(address) => {
             let [a, b, c, ..] = address.segments();
-            std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string() + "/48"
+            Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string() + "/48"
         }
     }
 }

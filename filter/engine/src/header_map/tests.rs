@@ -42,6 +42,9 @@ fn what_is_cut_off_or_lies_about_its_lengths_is_nothing() {
     let mut wrong = sound;
     wrong[20] = 0xff;
     assert_eq!(parse_header_map(&wrong), None, "a name that is not UTF-8");
+    let mut within = serialize(&[("\u{e9}", b""), ("b", b"")]);
+    within[4] = 1;
+    assert_eq!(parse_header_map(&within), None, "a name that ends within a character");
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -104,6 +104,9 @@ impl Place {
 /// or more spaces. `None` where the value is of another scheme, and so no token.
 fn strip_prefix<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
     let rest = after_scheme(value, prefix)?;
+    if let Some(token) = plain_token(rest, prefix) {
+        return Some(token);
+    }
     let token = rest.trim_ascii_start();
     let spaces = rest.len() - token.len();
     let separated = !prefix.ends_with(' ') || spaces > 0 || rest.is_empty();
@@ -114,14 +117,24 @@ fn strip_prefix<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
 /// Whether a value is of the scheme and has no token for all that: a tab, say, stands where a space belongs. A service that is
 /// less strict may find one.
 fn is_disguised(value: &[u8], prefix: &str) -> bool {
-    let rest = after_scheme(value, prefix).filter(|_| prefix.ends_with(' '));
-    rest.and_then(<[u8]>::first).is_some_and(|byte| !is_token_byte(*byte)) && strip_prefix(value, prefix).is_none()
+    let Some(rest) = after_scheme(value, prefix).filter(|_| prefix.ends_with(' ')) else { return false };
+    plain_token(rest, prefix).is_none()
+        && rest.first().is_some_and(|byte| !is_token_byte(*byte))
+        && strip_prefix(value, prefix).is_none()
 }
 
 fn after_scheme<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
-    let scheme = prefix.trim_end_matches(' ');
+    let spaces = prefix.bytes().rev().take_while(|byte| *byte == b' ').count();
+    let (scheme, _) = prefix.as_bytes().split_at_checked(prefix.len().checked_sub(spaces)?)?;
     let (start, rest) = value.split_at_checked(scheme.len())?;
-    start.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// What nearly all credentials are: the token after one space.
+fn plain_token<'v>(after_scheme: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
+    let (space, token) = after_scheme.split_first()?;
+    let begins = *space == b' ' && token.first().is_some_and(u8::is_ascii_graphic);
+    (begins && prefix.ends_with(' ')).then_some(token)
 }
 
 /// `name=value` pairs of a Cookie line (RFC 6265 section 4.2.1).
