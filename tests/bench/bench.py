@@ -7,6 +7,7 @@ Prints a table, writes the results as JSON, and `docs/benchmarks.md` with its ch
 
 import argparse
 import collections
+import datetime
 import http.client
 import json
 import os
@@ -442,8 +443,8 @@ def main():
             results += list(WORKS[name](bench))
     version = subprocess.run([options.envoy, "--version"], capture_output=True, text=True).stdout
     envoy = re.search(r"/(\d+\.\d+\.\d+)/", version)
-    whole = {"machine": machine(), "envoy": envoy.group(1) if envoy else "unknown", "rounds": options.rounds,
-             "seconds": options.seconds, "results": results}
+    whole = {"measured": datetime.date.today().isoformat(), "machine": machine(), "envoy": envoy.group(1) if envoy else "unknown",
+             "rounds": options.rounds, "seconds": options.seconds, "results": results}
     print(report.table(whole))
     if options.docs:
         if options.work:
