@@ -50,8 +50,8 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if path.as_os_str() == "-" {
         return read_all(io::stdin().lock(), "standard input");
     }
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| cannot_read(&name, &error))?;
+    let name = describe(path);
+    let file = File::open(path).map_err(|error| cannot_open(path, &error))?;
     read_all(file, &name)
 }
 
@@ -92,6 +92,18 @@ fn read_all(reader: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure
         return Err(Failure::invalid(format!("{name} is larger than 64 MiB")));
     }
     Ok(bytes)
+}
+
+fn cannot_open(path: &Path, error: &io::Error) -> Failure {
+    let failure = cannot_read(&describe(path), error);
+    match (error.kind(), std::env::current_dir()) {
+        (io::ErrorKind::NotFound, Ok(here)) if path.is_relative() => {
+            failure.remedy(format!("a relative path begins at `{}`: is it the right one?", here.display()))
+        }
+        (io::ErrorKind::NotFound, _) => failure.remedy("check the path"),
+        (io::ErrorKind::PermissionDenied, _) => failure.remedy("run this as a user who may read it"),
+        _ => failure,
+    }
 }
 
 fn cannot_read(name: &str, error: &io::Error) -> Failure {

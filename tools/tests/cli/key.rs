@@ -166,7 +166,8 @@ fn a_set_names_keys_and_says_what_they_are_for() {
     run(["key", "jwks", text(&p256), "--algorithm", "HS256"]).fails(2, "is not a key for HS256");
     run(["key", "jwks", "-", "-"]).fails(2, "for two things at once");
     run(["key", "jwks"]).fails(2, "<FILE>");
-    run(["key", "jwks", "no/such/file"]).fails(4, "cannot be read");
+    run(["key", "jwks", "no/such/file"]).fails(4, "`no/such/file` cannot be read");
+    run(["key", "jwks", "no/such/file"]).fails(4, "a relative path begins at `");
     run_with(["key", "jwks", "-"], r#"{"keys": []}"#).fails(3, "no key to publish");
     let oct = r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0c2VjcmV0"}]}"#;
     let outcome = run_with(["key", "jwks", "-"], oct);
