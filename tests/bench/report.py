@@ -232,6 +232,8 @@ def write_docs(whole, folder):
         markdown([HEADINGS, *rows(whole)]),
         "",
     ]
+    for run in whole.get("also", []):
+        page += [f"The same on another machine, {run['where']}, {run['measured']}:", "", markdown([HEADINGS, *rows(run)]), ""]
     if routes:
         page += ["CPU added to a request by the number of routes, in microseconds:", "",
                  "| routes | Portcullis | Envoy's own filters |", "| --- | --- | --- |"]
