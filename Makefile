@@ -110,13 +110,14 @@ build: toolchain $(BINARYEN) ## dist/portcullis.wasm, the filter, and dist/portc
 	@$(call install,target/release/portcullis,dist/portcullis)
 
 # A tenth smaller, which is paid in every worker of every proxy. Made only where the module is another than before: it takes half
-# a minute.
+# a minute. Of a function that is called from one place only, no copy is put there: those that seldom run stand apart on purpose
+# (ARCHITECTURE.md, "Pages of code").
 target/wasm32-wasip1/wasm/optimised.from: target/wasm32-wasip1/wasm/pruned.wasm
 	@$(call install,$<,$@)
 
 dist/portcullis.wasm: target/wasm32-wasip1/wasm/optimised.from | $(BINARYEN)
 	@echo "optimising the module"
-	@filter/node_modules/.bin/wasm-opt -O3 $(addprefix --enable-,$(WASM_FEATURES)) $< -o $@.new && mv $@.new $@
+	@filter/node_modules/.bin/wasm-opt -O3 --one-caller-inline-max-function-size=0 $(addprefix --enable-,$(WASM_FEATURES)) $< -o $@.new && mv $@.new $@
 
 .PHONY: image
 image: build ## dist/image: what Istio and Envoy Gateway pull, with bill of materials and checksums

@@ -333,9 +333,13 @@ impl Line {
     }
 
     fn masked(&mut self, masked: Masked) {
-        if masked == Masked::default() {
-            return;
+        if masked != Masked::default() {
+            self.names_of(masked);
         }
+    }
+
+    #[inline(never)]
+    fn names_of(&mut self, masked: Masked) {
         self.0.push_str(",\"masked\":");
         let mut before = '[';
         for (at, name) in Masked::NAMES.iter().enumerate() {

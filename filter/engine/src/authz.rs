@@ -82,6 +82,7 @@ pub(crate) struct Principal<'p> {
 }
 
 impl Principal<'_> {
+    #[inline(never)]
     fn suffices(&self, step_up: &StepUp, now: UnixTime) -> bool {
         let clock_skew = self.provider.map_or(0.0, |provider| provider.verifier.rules.clock_skew);
         step_up.is_met(self.session.claims(), now, clock_skew)
@@ -167,7 +168,7 @@ impl Requirement {
         let roles = caller.map(|caller| caller.session.roles.as_slice());
         let Grant { reason, role, own } = self.grant(roles, table, head.envelope.method.action())?;
         let permit = Permit { reason, role: role.map(Rc::clone) };
-        if *self == Self::Public {
+        if matches!(self, Self::Public) {
             return Ok(permit);
         }
         let Some(caller) = caller else { return Err(DenyReason::CredentialsMissing) };
@@ -193,7 +194,7 @@ impl Requirement {
         table: &RoleTable,
         action: Action,
     ) -> Result<Grant<'r>, DenyReason> {
-        if *self == Self::Public {
+        if matches!(self, Self::Public) {
             return Ok(Grant { reason: AllowReason::Public, role: None, own: None });
         }
         let Some(roles) = roles else { return Err(DenyReason::CredentialsMissing) };
@@ -201,16 +202,7 @@ impl Requirement {
             Self::Public | Self::Authenticated => {
                 Ok(Grant { reason: AllowReason::Authenticated, role: None, own: None })
             }
-            Self::Roles(allowed) => {
-                if roles.is_empty() {
-                    return Err(DenyReason::RoleMissing);
-                }
-                let role = roles
-                    .iter()
-                    .find(|role| allowed.iter().any(|allowed| **allowed == ***role))
-                    .ok_or(DenyReason::RoleDenied)?;
-                Ok(Grant { reason: AllowReason::RoleAllowed, role: Some(role), own: None })
-            }
+            Self::Roles(allowed) => grant_by_name(allowed, roles),
             Self::RoleTable(owner) => grant_by_table(owner, roles, table, action),
         }
     }
@@ -287,6 +279,17 @@ impl Reach {
     }
 }
 
+#[inline(never)]
+fn grant_by_name<'r>(allowed: &[String], roles: &'r [Rc<str>]) -> Result<Grant<'r>, DenyReason> {
+    if roles.is_empty() {
+        return Err(DenyReason::RoleMissing);
+    }
+    let is_allowed = |role: &&Rc<str>| allowed.iter().any(|allowed| **allowed == ***role);
+    let role = roles.iter().find(is_allowed).ok_or(DenyReason::RoleDenied)?;
+    Ok(Grant { reason: AllowReason::RoleAllowed, role: Some(role), own: None })
+}
+
+#[inline(never)]
 fn grant_by_table<'r>(
     owner: &'r Owner,
     roles: &'r [Rc<str>],
@@ -344,6 +347,7 @@ impl Condition {
 
     /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing, nor does a
     /// header that is there in another spelling too: the service might read that one.
+    #[inline(never)]
     pub(crate) fn holds(&self, caller: &Principal<'_>, matched: &RouteMatch<'_>, head: &RequestHead<'_>) -> bool {
         let Some(claim) = self.claim.lookup(caller.session.claims()) else { return false };
         match &self.test {
@@ -393,8 +397,7 @@ fn equals_text(claim: &Value, value: Option<&str>) -> bool {
 pub(crate) fn scalar_text(claim: &Value) -> Option<std::borrow::Cow<'_, str>> {
     match claim {
         Value::String(text) => Some(text.into()),
-        Value::Number(number) => Some(number.to_string().into()),
-        Value::Bool(value) => Some(value.to_string().into()),
+        Value::Number(_) | Value::Bool(_) => Some(claim.to_string().into()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -208,11 +208,16 @@ impl HeaderRules {
     pub(crate) fn edits(&self, headers: &Headers<'_>, more: usize) -> Vec<HeaderEdit> {
         let mut edits = Vec::with_capacity(self.additions.len() + more);
         if self.names.has_any(headers) {
-            edits.extend(self.rules.iter().filter_map(|rule| rule.edit(headers)));
+            self.amend(headers, &mut edits);
         } else {
             edits.extend_from_slice(&self.additions);
         }
         edits
+    }
+
+    #[inline(never)]
+    fn amend(&self, headers: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
+        edits.extend(self.rules.iter().filter_map(|rule| rule.edit(headers)));
     }
 }
 

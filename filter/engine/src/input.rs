@@ -125,6 +125,7 @@ impl InputRules {
     }
 
     /// Checks what the head says.
+    #[inline(never)]
     pub(crate) fn check_head(
         &self,
         head: &RequestHead<'_>,

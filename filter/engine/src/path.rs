@@ -34,6 +34,11 @@ impl<'a> NormalizedPath<'a> {
         if is_plain(raw) {
             return Ok(Self(Cow::Borrowed(text)));
         }
+        Self::normalize(raw, text)
+    }
+
+    #[inline(never)]
+    fn normalize(raw: &[u8], text: &'a str) -> Result<Self, MalformedPath> {
         let normal = resolve(&unescape(raw)?)?;
         Ok(Self(if normal == text { Cow::Borrowed(text) } else { Cow::Owned(normal) }))
     }
@@ -161,6 +166,11 @@ pub(crate) fn comparable(segment: &str) -> Cow<'_, str> {
     if !segment.bytes().any(|byte| byte == b'%') {
         return Cow::Borrowed(segment);
     }
+    Cow::Owned(without_needless_escapes(segment))
+}
+
+#[inline(never)]
+fn without_needless_escapes(segment: &str) -> String {
     let mut out = String::with_capacity(segment.len());
     let mut rest = segment;
     while let Some((plain, escape)) = rest.split_once('%') {
@@ -176,7 +186,7 @@ pub(crate) fn comparable(segment: &str) -> Cow<'_, str> {
         rest = after;
     }
     out.push_str(rest);
-    Cow::Owned(out)
+    out
 }
 
 /// A path of a normal form as careless servers compare it: decoded, without regard to case, without dots and spaces at
@@ -229,6 +239,11 @@ pub(crate) fn decode_segment(segment: &str) -> Cow<'_, str> {
     if !segment.bytes().any(|byte| byte == b'%') {
         return Cow::Borrowed(segment);
     }
+    Cow::Owned(decode(segment))
+}
+
+#[inline(never)]
+fn decode(segment: &str) -> String {
     let mut out = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
@@ -239,7 +254,7 @@ pub(crate) fn decode_segment(segment: &str) -> Cow<'_, str> {
             out.push(byte);
         }
     }
-    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -159,6 +159,9 @@ impl From<DenyReason> for Stop {
     }
 }
 
+/// No key of any provider fits.
+const UNKNOWN: Refusal = Refusal { provider: None, error: TokenError::UnknownKey, wants: None };
+
 /// Facts, asked at most once.
 struct Asked<'f, F> {
     facts: &'f F,
@@ -254,18 +257,12 @@ impl Policy {
         worker: &mut Worker,
         trace: &mut T,
     ) -> Result<Permit, Stop> {
-        let find = |method| self.routes.find(head.path.as_str(), &head.host, method);
-        if let Some(requested) = head.preflight_method() {
-            let matched = find(requested);
-            let rules = matched.as_ref().map_or(&self.response, |matched| &matched.route.response);
-            if let Some(cors) = &rules.cors {
-                passage.matched = matched;
-                let answer = cors.preflight(head, requested);
-                trace.step(Step::Preflight, answer.is_ok(), || explain::preflight(head, requested, &answer));
-                return Err(answer.map_or_else(Stop::Deny, Stop::Preflight));
-            }
+        if let Some(requested) = head.preflight_method()
+            && let Some(answered) = self.preflight(head, requested, passage, trace)
+        {
+            return Err(answered);
         }
-        passage.matched = find(head.envelope.method.as_str());
+        passage.matched = self.routes.find(head.path.as_str(), &head.host, head.envelope.method.as_str());
         let matched = passage.matched.as_ref();
         trace.step(Step::Route, matched.is_some(), || explain::route(self, head, matched));
         // A route on trial lets through what it refuses; not what another server may take for a route that is not.
@@ -319,6 +316,24 @@ impl Policy {
             }
         }
         Ok(permit)
+    }
+
+    /// Answers a preflight, where CORS applies to what it asks for.
+    #[inline(never)]
+    fn preflight<'a>(
+        &'a self,
+        head: &'a RequestHead<'a>,
+        requested: &str,
+        passage: &mut Passage<'a>,
+        trace: &mut impl Trace,
+    ) -> Option<Stop> {
+        let matched = self.routes.find(head.path.as_str(), &head.host, requested);
+        let rules = matched.as_ref().map_or(&self.response, |matched| &matched.route.response);
+        let cors = rules.cors.as_ref()?;
+        passage.matched = matched;
+        let answer = cors.preflight(head, requested);
+        trace.step(Step::Preflight, answer.is_ok(), || explain::preflight(head, requested, &answer));
+        Some(answer.map_or_else(Stop::Deny, Stop::Preflight))
     }
 
     /// What a request to a route on trial may be taken for, where that is not on trial.
@@ -388,22 +403,32 @@ impl Policy {
         asked: &Asked<'_, impl Facts>,
         worker: &mut Worker,
     ) -> Result<Rc<Session>, Refusal> {
+        let Some(session) = worker.cache.get(token.source_index, &token.token) else {
+            return self.verify(token, asked, worker);
+        };
+        let Some(provider) = self.providers.get(session.provider) else { return Err(UNKNOWN) };
+        match session.recheck(provider, asked.now) {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                worker.cache.remove(&token.token);
+                Err(Refusal { provider: Some(session.provider), error, wants: None })
+            }
+        }
+    }
+
+    /// The session of a token that was not seen before.
+    #[inline(never)]
+    fn verify(
+        &self,
+        token: &Extracted<'_>,
+        asked: &Asked<'_, impl Facts>,
+        worker: &mut Worker,
+    ) -> Result<Rc<Session>, Refusal> {
         let Worker { cache, remote, proven, headers, .. } = worker;
         let now = asked.now;
-        let unknown = Refusal { provider: None, error: TokenError::UnknownKey, wants: None };
-        if let Some(session) = cache.get(token.source_index, &token.token) {
-            let provider = self.providers.get(session.provider).ok_or(unknown)?;
-            return match session.recheck(provider, now) {
-                Ok(()) => Ok(session),
-                Err(error) => {
-                    cache.remove(&token.token);
-                    Err(Refusal { provider: Some(session.provider), error, wants: None })
-                }
-            };
-        }
         let means = Means { fetched: remote, crypto: Crypto::new(asked.facts, *proven), now };
         let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, means, headers)?;
-        let provider = self.providers.get(index).ok_or(unknown)?;
+        let provider = self.providers.get(index).ok_or(UNKNOWN)?;
         let session = Rc::new(Session::new(index, provider, verified, &self.known_roles, &self.audit.masks));
         cache.insert(token.source_index, &token.token, Rc::clone(&session));
         Ok(session)

@@ -227,7 +227,7 @@ impl<'a> RequestHead<'a> {
         let joined = joined(single.origin)
             || joined(single.authority)
             || joined(single.host)
-            || single.content_type.one().is_some_and(|value| unquoted_elements(value).nth(1).is_some())
+            || single.content_type.one().is_some_and(lists_elements)
             || single.authorization.one().is_some_and(repeats_credentials);
         if joined || single.is_repeated {
             return Err(DenyReason::HeaderDuplicate);
@@ -329,11 +329,19 @@ fn form_bytes(text: &str) -> Cow<'_, [u8]> {
 /// space after it was in one line from the start, and makes credentials that nobody takes.
 fn repeats_credentials(value: &[u8]) -> bool {
     // A token has none, and is long.
-    if !value.contains(&b',') {
-        return false;
-    }
+    value.contains(&b',') && has_further_credentials(value)
+}
+
+#[inline(never)]
+fn has_further_credentials(value: &[u8]) -> bool {
     let starts_bare = |element: &&[u8]| element.first().is_some_and(|byte| !byte.is_ascii_whitespace());
     unquoted_elements(value).skip(1).filter(starts_bare).any(|element| !is_parameter(element))
+}
+
+/// Whether there is more than one element in a value (RFC 9110 section 5.6.1).
+#[inline(never)]
+fn lists_elements(value: &[u8]) -> bool {
+    unquoted_elements(value).nth(1).is_some()
 }
 
 /// What stands between commas that are not quoted (RFC 9110 section 5.6.4).
@@ -353,6 +361,7 @@ fn unquoted_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether a `Connection` names headers for the next hop to drop (RFC 9110 section 7.6.1), which may be those that tell
 /// the service of its caller. Envoy sends it on with an upgrade.
+#[inline(never)]
 fn takes_headers_away(value: &[u8]) -> bool {
     const HARMLESS: [&str; 6] = ["", "close", "keep-alive", "upgrade", "te", "http2-settings"];
     value
@@ -369,6 +378,7 @@ fn is_parameter(element: &[u8]) -> bool {
 }
 
 /// A query is visible ASCII without a fragment (RFC 3986 section 3.4, and what browsers leave unescaped).
+#[inline(never)]
 fn parse_query_text(query: &[u8]) -> Result<&str, DenyReason> {
     let visible = query.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
     std::str::from_utf8(query).ok().filter(|_| visible).ok_or(DenyReason::RequestMalformed)

@@ -76,13 +76,13 @@ impl ResponsePlan {
     /// A gRPC service fails with HTTP status 200 and a status of its own, in headers or in trailers. Its words stay where
     /// that status blames the caller; a client takes a missing or unknown status for `UNKNOWN`, and so does this.
     fn hide_grpc_words(&self, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
-        if !self.rules.hide_upstream_5xx {
-            return;
+        if self.rules.hide_upstream_5xx && upstream.iter().any(|(name, _)| GRPC_WORDS.contains(name)) {
+            Self::hide_words_of_failure(upstream, edits);
         }
-        let mut words = upstream.iter().filter(|(name, _)| GRPC_WORDS.contains(name)).peekable();
-        if words.peek().is_none() {
-            return;
-        }
+    }
+
+    #[inline(never)]
+    fn hide_words_of_failure(upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
         let mut statuses =
             upstream.iter().filter(|(name, _)| *name == "grpc-status").map(|(_, value)| *value).peekable();
         if statuses.peek().is_some() && statuses.all(grpc_status_blames_the_caller) {
@@ -99,19 +99,23 @@ impl ResponsePlan {
     /// the upstream's is left but the status and, so that clients wait, its `Retry-After`.
     #[must_use]
     pub fn hide_upstream_error(&self, status: u16, upstream: &Headers<'_>) -> Option<LocalReply> {
-        if !self.rules.hide_upstream_5xx || !(500..=599).contains(&status) {
-            return None;
-        }
+        let hides = self.rules.hide_upstream_5xx && (500..=599).contains(&status);
+        hides.then(|| self.stand_in(status, upstream))
+    }
+
+    #[inline(never)]
+    fn stand_in(&self, status: u16, upstream: &Headers<'_>) -> LocalReply {
         let mut reply = self.problem(status, &[]);
         let retry_after = upstream.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value);
         let printable = |value: &&&[u8]| value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
         if let Some(value) = retry_after.filter(printable).and_then(|value| std::str::from_utf8(value).ok()) {
             reply.headers.push(("retry-after".into(), value.to_owned().into()));
         }
-        Some(reply)
+        reply
     }
 
     /// Answers a refusal.
+    #[inline(never)]
     pub(crate) fn refuse(&self, denial: Denial<'_>) -> LocalReply {
         let mut reply = self.problem(denial.status(), denial.violations);
         if let Some(challenge) = denial.challenge() {
@@ -124,6 +128,7 @@ impl ResponsePlan {
     }
 
     /// Answers a preflight that is not allowed: no `Access-Control-*` at all.
+    #[inline(never)]
     pub(crate) fn refuse_preflight(&self, denial: Denial<'_>) -> LocalReply {
         let mut reply = self.refuse(denial);
         reply.headers.retain(|(name, _)| !name.starts_with("access-control-"));
@@ -131,6 +136,7 @@ impl ResponsePlan {
     }
 
     /// Answers an allowed preflight.
+    #[inline(never)]
     pub(crate) fn accept_preflight(&self, cors: Vec<Header>) -> LocalReply {
         let mut headers = self.rules.reply_headers.clone();
         headers.extend(cors);

@@ -254,7 +254,11 @@ impl RouteTable {
         if self.same_trees && is_loose(path) {
             return None;
         }
-        let query = Query { host, method };
+        self.misread_somehow(found, path, Query { host, method })
+    }
+
+    #[inline(never)]
+    fn misread_somehow<'a>(&'a self, found: &RouteMatch<'_>, path: &str, query: Query<'_>) -> Option<Misreading<'a>> {
         let whole = self.misread_as(found, path, true, query);
         whole.or_else(|| {
             let cut = cut_at_query(path)?;
@@ -357,6 +361,7 @@ impl RouteTable {
     }
 
     /// A path no route has, for a record: the part that is known from the policy, then `*`.
+    #[inline(never)]
     pub(crate) fn redact(&self, path: &str) -> String {
         let mut out = String::new();
         let mut node = self.exact.nodes.first();

@@ -57,6 +57,7 @@ fn trimmed(text: &str) -> &str {
 impl CookieRules {
     /// Has every cookie of a response say what it must. A line that is not UTF-8, which no browser needs to understand,
     /// is left out where lines are written anew.
+    #[inline(never)]
     pub(crate) fn harden(&self, headers: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
         let lines = headers.iter().filter(|(name, _)| *name == SET_COOKIE);
         let mut changed = false;

@@ -76,11 +76,18 @@ fn is_forged(name: &str, identity_headers: &[String]) -> bool {
 fn strip(headers: &Headers<'_>, goes: impl Fn(&str) -> bool) -> Vec<HeaderEdit> {
     let mut edits: Vec<HeaderEdit> = Vec::with_capacity(8);
     for (name, _) in headers {
-        if goes(name) && !edits.iter().any(|edit| edit.name() == *name) {
-            edits.push(HeaderEdit::Remove((*name).to_owned().into()));
+        if goes(name) {
+            remove_once(name, &mut edits);
         }
     }
     edits
+}
+
+#[inline(never)]
+fn remove_once(name: &str, edits: &mut Vec<HeaderEdit>) {
+    if !edits.iter().any(|edit| edit.name() == name) {
+        edits.push(HeaderEdit::Remove(name.to_owned().into()));
+    }
 }
 
 /// Takes the token away from where it stands, and gives the path its normal form.
@@ -89,12 +96,27 @@ pub(crate) fn strip_token<'a>(
     places: impl Iterator<Item = &'a Place>,
     edits: &mut Vec<HeaderEdit>,
 ) {
+    let mut elsewhere: Vec<&Place> = Vec::new();
+    for place in places {
+        match place {
+            Place::Header { name, .. } => edits.push(HeaderEdit::Remove(name.clone())),
+            Place::Cookie(_) | Place::Param(_) => elsewhere.push(place),
+        }
+    }
+    if !elsewhere.is_empty() || head.path.is_rewritten() {
+        rewrite(head, &elsewhere, edits);
+    }
+}
+
+/// Takes tokens out of cookies and of the query, and gives the path its normal form.
+#[inline(never)]
+fn rewrite(head: &RequestHead<'_>, places: &[&Place], edits: &mut Vec<HeaderEdit>) {
     let mut cookies: Option<Vec<String>> = None;
     let mut query = head.query.map(Cow::Borrowed);
     let mut rewritten = head.path.is_rewritten();
     for place in places {
         match place {
-            Place::Header { name, .. } => edits.push(HeaderEdit::Remove(name.clone())),
+            Place::Header { .. } => {}
             Place::Cookie(name) => {
                 let lines = cookies.take().unwrap_or_else(|| cookie_lines(head));
                 cookies = Some(lines.iter().filter_map(|line| without_cookie(line, name)).collect());

@@ -82,11 +82,19 @@ impl Masks {
     pub(crate) fn push_ip_address(&self, address: IpAddr, out: &mut String) -> bool {
         match (self.ip_address, address) {
             (Mask::None, IpAddr::V4(address)) => super::push_dotted(address, out),
+            _ => self.push_other_address(address, out),
+        }
+        self.ip_address != Mask::None
+    }
+
+    #[inline(never)]
+    fn push_other_address(&self, address: IpAddr, out: &mut String) {
+        match (self.ip_address, address) {
+            (Mask::None, IpAddr::V4(address)) => super::push_dotted(address, out),
             (Mask::None, IpAddr::V6(address)) => out.push_str(&address.to_string()),
             (Mask::Truncate, address) => out.push_str(&network(address)),
             (Mask::Hash, address) => out.push_str(&self.hash("ip_address", &address.to_string())),
         }
-        self.ip_address != Mask::None
     }
 
     /// The path of a route with some of its parameters as hashes; `None` where the template says it all.
@@ -95,6 +103,12 @@ impl Masks {
         if self.path_params.is_empty() || !matched.params().any(|(name, _)| hashed(name)) {
             return None;
         }
+        Some(self.hashed_path(matched))
+    }
+
+    #[inline(never)]
+    fn hashed_path(&self, matched: &RouteMatch<'_>) -> String {
+        let hashed = |name: &str| self.path_params.iter().any(|own| own == name);
         let mut path = String::with_capacity(64);
         for segment in &matched.route.path.segments {
             path.push('/');
@@ -107,7 +121,7 @@ impl Masks {
                 Segment::Rest(name) => path.extend(["{*", name, "}"]),
             }
         }
-        Some(path)
+        path
     }
 }
 

@@ -8,9 +8,9 @@ use super::{Asked, Facts, Passage, Step, Trace};
 use crate::api_key::ApiKey;
 use crate::authz::{Authentication, Principal};
 use crate::decision::DenyReason;
-use crate::feed::Digest16;
+use crate::feed::{Digest16, Feeds};
 use crate::json;
-use crate::lockout::{Attempt, Standing};
+use crate::lockout::{Attempt, Lockout, Standing};
 use crate::policy::Policy;
 use crate::request::{Lookup, RequestHead};
 use crate::session::Session;
@@ -43,6 +43,17 @@ impl Policy {
         worker: &Worker,
     ) -> Result<(), DenyReason> {
         let Some(lockout) = &self.lockout else { return Ok(()) };
+        self.admit_under(lockout, passage, asked, worker)
+    }
+
+    #[inline(never)]
+    fn admit_under(
+        &self,
+        lockout: &Lockout,
+        passage: &mut Passage<'_>,
+        asked: &Asked<'_, impl Facts>,
+        worker: &Worker,
+    ) -> Result<(), DenyReason> {
         let login = passage.matched.as_ref().is_some_and(|matched| matched.route.login);
         if !login && passage.token.is_none() && passage.api_key.is_none() {
             return Ok(());
@@ -63,6 +74,7 @@ impl Policy {
     }
 
     /// Finds the key, and whether its secret is the right one.
+    #[inline(never)]
     pub(super) fn authenticate_key(
         &self,
         text: &[u8],
@@ -143,6 +155,26 @@ impl Policy {
         if session.obeyed.get() == serial {
             return Ok(session);
         }
+        let renewed = self.look_up(&session, provider, feeds)?;
+        let session = match renewed {
+            Some(renewed) => {
+                worker.cache.insert(token.source_index, &token.token, Rc::clone(&renewed));
+                renewed
+            }
+            None => session,
+        };
+        session.obeyed.set(serial);
+        Ok(session)
+    }
+
+    /// Whether a feed lets a token be, and its session with the roles of the feed where they come from there.
+    #[inline(never)]
+    fn look_up(
+        &self,
+        session: &Session,
+        provider: &Provider,
+        feeds: &Feeds,
+    ) -> Result<Option<Rc<Session>>, DenyReason> {
         let named = |claim: &str| session.claims().get(claim).and_then(Value::as_str);
         let subject = named("sub").and_then(|subject| feeds.subject(&Digest16::subject(subject)));
         if subject.is_some_and(|subject| subject.is_disabled()) {
@@ -155,16 +187,11 @@ impl Policy {
         if named("jti").is_some_and(|jti| feeds.is_revoked(&Digest16::token(jti))) {
             return Err(DenyReason::TokenRevoked);
         }
-        let session = if provider.roles_from == Some(RolesFrom::Feed) {
-            let roles = subject.and_then(|subject| subject.roles()).into_iter().flatten();
-            let renewed = Rc::new(session.with_roles(roles, provider, &self.known_roles));
-            worker.cache.insert(token.source_index, &token.token, Rc::clone(&renewed));
-            renewed
-        } else {
-            session
-        };
-        session.obeyed.set(serial);
-        Ok(session)
+        if provider.roles_from != Some(RolesFrom::Feed) {
+            return Ok(None);
+        }
+        let roles = subject.and_then(|subject| subject.roles()).into_iter().flatten();
+        Ok(Some(Rc::new(session.with_roles(roles, provider, &self.known_roles))))
     }
 }
 

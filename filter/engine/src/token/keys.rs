@@ -241,6 +241,15 @@ impl Key {
             Material::Unavailable => false,
             Material::Hmac(key) => key.verify(algorithm, message, signature),
             Material::Rsa(key) => verify_rsa(key, algorithm, message, signature).unwrap_or(false),
+            Material::P256(_) | Material::P384(_) | Material::P521(_) | Material::Ed25519(_) => {
+                self.verify_on_curve(message, signature)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn verify_on_curve(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.material {
             Material::P256(key) => p256::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.as_ref().verify(message, &signature).is_ok()),
             Material::P384(key) => p384::ecdsa::Signature::from_slice(signature)
@@ -249,6 +258,7 @@ impl Key {
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Material::Ed25519(key) => ed25519_compact::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Material::Unavailable | Material::Hmac(_) | Material::Rsa(_) => false,
         }
     }
 }
@@ -278,6 +288,7 @@ fn verify_mac<M: Mac + Clone>(keyed: &M, message: &[u8], tag: &[u8]) -> bool {
     keyed.clone().chain_update(message).verify_slice(tag).is_ok()
 }
 
+#[inline(never)]
 fn verify_rsa(key: &PKey<Public>, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<bool> {
     use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
     let (digest, padding) = match algorithm {
