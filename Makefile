@@ -111,7 +111,7 @@ build: toolchain $(BINARYEN) ## dist/portcullis.wasm, the filter, and dist/portc
 
 # A tenth smaller, which is paid in every worker of every proxy. Made only where the module is another than before: it takes half
 # a minute. Of a function that is called from one place only, no copy is put there: those that seldom run stand apart on purpose
-# (ARCHITECTURE.md, "Pages of code").
+# (ARCHITECTURE.md, "What must stay true").
 target/wasm32-wasip1/wasm/optimised.from: target/wasm32-wasip1/wasm/pruned.wasm
 	@$(call install,$<,$@)
 

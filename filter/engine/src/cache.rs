@@ -144,6 +144,7 @@ impl TokenCache {
     }
 
     /// Looks through the queues, which is dear: but a token expires once, and gets new roles seldom.
+    #[inline(never)]
     fn forget(&mut self, tag: u64) {
         self.free(tag);
         self.new.retain(|own| *own != tag);

@@ -211,15 +211,17 @@ fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Map<String, Value
 /// one value, or where an element has a comma in it and would be read as two.
 fn header_value(claim: &Value) -> Option<Cow<'_, str>> {
     let value = match claim {
-        Value::Array(items) => {
-            let items: Option<Vec<_>> =
-                items.iter().map(|item| scalar_text(item).filter(|text| !text.contains(','))).collect();
-            items?.join(",").into()
-        }
+        Value::Array(items) => joined(items)?.into(),
         scalar => scalar_text(scalar)?,
     };
     let fits = !value.is_empty() && value.trim() == value && !has_control(&value);
     fits.then_some(value)
+}
+
+#[inline(never)]
+fn joined(items: &[Value]) -> Option<String> {
+    let items = items.iter().map(|item| scalar_text(item).filter(|text| !text.contains(',')));
+    Some(items.collect::<Option<Vec<_>>>()?.join(","))
 }
 
 #[cfg(test)]

@@ -58,6 +58,10 @@ impl Provider {
         self.verifier.rules.issuer.as_deref()
     }
 
+    fn verify(&self, jws: &CompactJws<'_>, means: Means<'_>) -> Result<VerifiedToken, TokenError> {
+        self.verifier.verify_parsed(jws, self.keys(means.fetched), means.now, means.crypto)
+    }
+
     fn keys<'k>(&'k self, fetched: &'k [RemoteKeys]) -> Result<&'k KeySet, TokenError> {
         match self.remote {
             None => Ok(&self.verifier.keys),
@@ -209,19 +213,26 @@ pub(crate) fn verify_under(
     means: Means<'_>,
     headers: &mut KnownHeaders,
 ) -> Result<(usize, VerifiedToken), Refusal> {
-    let Means { fetched, crypto, now } = means;
-    let verify = |jws: &CompactJws<'_>, provider: &Provider| {
-        provider.verifier.verify_parsed(jws, provider.keys(fetched), now, crypto)
-    };
     if let [index] = eligible
         && let Some(provider) = providers.get(*index)
     {
         let verified = provider
             .verifier
             .check_size(token)
-            .and_then(|()| verify(&CompactJws::parse_knowing(token, headers)?, provider));
+            .and_then(|()| provider.verify(&CompactJws::parse_knowing(token, headers)?, means));
         return verified.map(|verified| (*index, verified)).map_err(|error| Refusal::of(*index, provider, error));
     }
+    verify_under_one_of(providers, eligible, token, means, headers)
+}
+
+#[inline(never)]
+fn verify_under_one_of(
+    providers: &[Provider],
+    eligible: &[usize],
+    token: &str,
+    means: Means<'_>,
+    headers: &mut KnownHeaders,
+) -> Result<(usize, VerifiedToken), Refusal> {
     let eligible = eligible.iter().filter_map(|index| providers.get(*index).map(|provider| (*index, provider)));
     let eligible: Vec<(usize, &Provider)> = eligible.collect();
     let limit = eligible.iter().map(|(_, provider)| provider.verifier.max_token_bytes).max().unwrap_or(0);
@@ -239,7 +250,7 @@ pub(crate) fn verify_under(
     }
     let mut refusal = Refusal::by_nobody(TokenError::IssuerNotAllowed);
     for (index, provider) in asked {
-        match provider.verifier.check_size(token).and_then(|()| verify(&jws, provider)) {
+        match provider.verifier.check_size(token).and_then(|()| provider.verify(&jws, means)) {
             Ok(verified) => return Ok((index, verified)),
             Err(error) => {
                 let next = Refusal::of(index, provider, error);

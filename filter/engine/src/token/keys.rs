@@ -277,6 +277,13 @@ impl HmacKey {
     fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match algorithm {
             Algorithm::HS256 => verify_mac(&self.sha256, message, signature),
+            _ => self.verify_wide(algorithm, message, signature),
+        }
+    }
+
+    #[inline(never)]
+    fn verify_wide(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        match algorithm {
             Algorithm::HS384 => verify_mac(&self.sha384, message, signature),
             _ => verify_mac(&self.sha512, message, signature),
         }
