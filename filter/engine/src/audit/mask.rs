@@ -89,11 +89,10 @@ impl Masks {
 
     #[inline(never)]
     fn push_other_address(&self, address: IpAddr, out: &mut String) {
-        match (self.ip_address, address) {
-            (Mask::None, IpAddr::V4(address)) => super::push_dotted(address, out),
-            (Mask::None, IpAddr::V6(address)) => out.push_str(&address.to_string()),
-            (Mask::Truncate, address) => out.push_str(&network(address)),
-            (Mask::Hash, address) => out.push_str(&self.hash("ip_address", &address.to_string())),
+        match self.ip_address {
+            Mask::None => out.push_str(&address.to_string()),
+            Mask::Truncate => out.push_str(&network(address)),
+            Mask::Hash => out.push_str(&self.hash("ip_address", &address.to_string())),
         }
     }
 
