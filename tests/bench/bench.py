@@ -1,8 +1,8 @@
 """Side-by-side measurements: CPU of the Envoy process per request, as a ratio over Envoy's own filters.
 
-    bench.py [--work NAME]… [--rounds N] [--seconds S] [--out FILE]
+    bench.py [--work NAME]… [--rounds N] [--seconds S] [--docs]
 
-Prints a table, writes the results as JSON, and `docs/benchmarks.md` with its chart where --docs is given.
+Prints a table; with --docs, writes docs/benchmarks.json, the page and its chart, too.
 """
 
 import argparse
