@@ -87,7 +87,7 @@ async function each(kind, rounds, between) {
 async function median(times, measure) {
   const found = [];
   for (let time = 0; time < times; time++) found.push(await measure());
-  return found.toSorted((left, right) => left - right)[times >> 1];
+  return found.sort((left, right) => left - right)[times >> 1];
 }
 
 if (process.argv[3] === 'lookup') {
