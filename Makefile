@@ -115,9 +115,14 @@ build: toolchain $(BINARYEN) ## dist/portcullis.wasm, the filter, and dist/portc
 target/wasm32-wasip1/wasm/optimised.from: target/wasm32-wasip1/wasm/pruned.wasm
 	@$(call install,$<,$@)
 
-dist/portcullis.wasm: target/wasm32-wasip1/wasm/optimised.from | $(BINARYEN)
+target/wasm32-wasip1/wasm/optimised.wasm: target/wasm32-wasip1/wasm/optimised.from | $(BINARYEN)
 	@echo "optimising the module"
-	@filter/node_modules/.bin/wasm-opt -O3 --one-caller-inline-max-function-size=0 $(addprefix --enable-,$(WASM_FEATURES)) $< -o $@.new && mv $@.new $@
+	@filter/node_modules/.bin/wasm-opt -O3 --one-caller-inline-max-function-size=0 $(addprefix --enable-,$(WASM_FEATURES)) $< -o $@
+
+# Last of all: hints are of places in the finished code.
+dist/portcullis.wasm: target/wasm32-wasip1/wasm/optimised.wasm $(wildcard filter/hints/*.mjs)
+	@echo "running the module, to tell V8 which of its branches are seldom taken"
+	@node filter/hints/train.mjs $< $@.new && mv $@.new $@
 
 .PHONY: image
 image: build ## dist/image: what Istio and Envoy Gateway pull, with bill of materials and checksums

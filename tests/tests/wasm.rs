@@ -1,6 +1,6 @@
 //! The module itself, before any host runs it.
 
-use crate::harness::module::{exports, imports};
+use crate::harness::module::{exports, hints, imports};
 
 /// A host serves these two and no other: an import from anywhere else, such as what crates
 /// written for browsers pull in, keeps the module from loading at all.
@@ -31,4 +31,12 @@ fn speaks_the_abi_it_says() {
     for unused in ["proxy_on_response_body", "proxy_on_done"] {
         assert!(!has(unused), "{unused} is exported and does nothing: was the module pruned? (make build)");
     }
+}
+
+#[test]
+fn tells_an_engine_which_branches_are_seldom_taken() {
+    let (count, misplaced) = hints();
+    // Some five thousand; engines pass over a section that they cannot read, and say nothing.
+    assert!(count > 1000, "only {count} branches are told of: was the module trained? (make build)");
+    assert!(misplaced.is_empty(), "no branches, and told of as such (function, place): {misplaced:?}");
 }

@@ -1,6 +1,6 @@
-//! The module as a file: what it imports and exports.
+//! The module as a file: what it imports and exports, and the hints about its branches.
 
-use wasmparser::{Parser, Payload, TypeRef};
+use wasmparser::{KnownCustom, Operator, Parser, Payload, TypeRef};
 
 use super::paths;
 
@@ -34,6 +34,34 @@ pub fn exports() -> Vec<String> {
         }
     }
     exports
+}
+
+/// How many of the module's branches an engine is told of before it comes to the code, and the function and place of each that is
+/// no branch.
+pub fn hints() -> (usize, Vec<(u32, u32)>) {
+    let module = std::fs::read(paths::module()).unwrap();
+    let (mut imported, mut hints, mut bodies) = (0, Vec::new(), Vec::new());
+    for payload in Parser::new(0).parse_all(&module) {
+        match payload.unwrap() {
+            Payload::ImportSection(section) => imported = section.into_imports().count(),
+            Payload::CustomSection(section) if bodies.is_empty() => {
+                let KnownCustom::BranchHints(functions) = section.as_known() else { continue };
+                for function in functions {
+                    let function = function.unwrap();
+                    hints.extend(function.hints.into_iter().map(|hint| (function.func, hint.unwrap().func_offset)));
+                }
+            }
+            Payload::CodeSectionEntry(body) => bodies.push(body),
+            _ => {}
+        }
+    }
+    let is_branch = |&(function, place): &(u32, u32)| {
+        let body = &bodies[usize::try_from(function).unwrap() - imported];
+        let start = body.range().start + u64::from(place);
+        let mut operators = body.get_operators_reader().unwrap().into_iter_with_offsets().map(Result::unwrap);
+        operators.any(|(operator, at)| at == start && matches!(operator, Operator::If { .. } | Operator::BrIf { .. }))
+    };
+    (hints.len(), hints.into_iter().filter(|hint| !is_branch(hint)).collect())
 }
 
 /// All that the module calls or is called for, as `capability_restriction_config` names it.
