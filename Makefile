@@ -141,9 +141,9 @@ check: toolchain $(DENY) ## The fast loop without Envoy: format, lints as errors
 	$(CARGO) fmt --manifest-path filter/engine/fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p portcullis-filter --target wasm32-wasip1 -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-engine -p portcullis-tools
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-engine -p portcullis-memory -p portcullis-tools
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p portcullis-filter --target wasm32-wasip1
-	$(CARGO) test --locked -p portcullis-engine -p portcullis-tools
+	$(CARGO) test --locked -p portcullis-engine -p portcullis-memory -p portcullis-tools
 	.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
 	.tools/bin/cargo-deny --locked --log-level error --config deny.toml --manifest-path filter/engine/fuzz/Cargo.toml \
 	  check bans licenses sources

@@ -17,6 +17,10 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, MetricType, Status};
 
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static MEMORY: portcullis_memory::Lists = portcullis_memory::Lists::new();
+
 /// As long as an audit record.
 const RECORD: [u8; 330] = [b'x'; 330];
 

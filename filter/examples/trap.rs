@@ -31,6 +31,10 @@ use proxy_wasm::types::{Action, ContextType, LogLevel, MapType};
 
 use crate::plugin::Root;
 
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static MEMORY: portcullis_memory::Lists = portcullis_memory::Lists::new();
+
 /// The filter's root context, whose requests can trap.
 struct Trapping(Root);
 

@@ -1,7 +1,7 @@
 //! A header map as the host hands it over: one piece of memory, read where it stands.
 //!
 //! The SDK's own call copies every name and every value into an allocation of its own, which costs a tenth of what the
-//! filter does with a request. This is the only file with `unsafe` in it.
+//! filter does with a request. No other file of this crate has `unsafe` in it.
 
 use portcullis_engine::parse_header_map;
 use proxy_wasm::types::{MapType, Status};

@@ -16,6 +16,10 @@ use proxy_wasm::types::LogLevel;
 
 use crate::plugin::Root;
 
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static MEMORY: portcullis_memory::Lists = portcullis_memory::Lists::new();
+
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|context| Box::new(Root::new(context)));

@@ -15,6 +15,10 @@ use portcullis_engine::token::{Algorithm, HostCrypto, KeySet, Proven, SignatureC
 use portcullis_engine::{Facts, Policy, RequestAction, Secret, SecretLookup, UnixTime, Worker, parse_header_map};
 use serde_json::{Value, json};
 
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static MEMORY: portcullis_memory::Lists = portcullis_memory::Lists::new();
+
 /// Requests a round, each with a token of its own: ten times as many as are kept.
 const REQUESTS: usize = 20_000;
 
