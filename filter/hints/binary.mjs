@@ -239,14 +239,17 @@ export function counted(module) {
 
 /** The module with hints: `[[{at, likely}]]`, for each of its functions. */
 export function hinted(module, hints) {
-  const parts = sections(module).filter(({ id, content: bytes }) => !(id === SECTIONS.custom && bytes.includes(HINTS)));
+  const parts = sections(module);
+  const name = sized(Buffer.from(HINTS));
+  if (parts.some(({ id, content: bytes }) => id === SECTIONS.custom && bytes.subarray(0, name.length).equals(name))) {
+    throw new Error('the module has hints already');
+  }
   const first = importedFunctions(parts);
   const entries = hints.flatMap((branches, index) => branches.length === 0 ? [] : [Buffer.concat([
     Buffer.from(number(first + index)),
     vector(branches.map(({ at, likely }) => [...number(at), 1, likely ? 1 : 0])),
   ])]);
-  const name = Buffer.from(HINTS);
-  const section = { id: SECTIONS.custom, content: Buffer.concat([sized(name), vector(entries)]) };
+  const section = { id: SECTIONS.custom, content: Buffer.concat([name, vector(entries)]) };
   const code = parts.findIndex(({ id }) => id === SECTIONS.code);
   return assemble(module, [...parts.slice(0, code), section, ...parts.slice(code)]);
 }

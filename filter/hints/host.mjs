@@ -17,6 +17,7 @@ export class Plugin {
   #last = ROOT;
   #configuration;
   #metrics = 0;
+  #log = [];
   now = 0;
 
   constructor(module, { policy, secrets, now, verify }) {
@@ -33,7 +34,8 @@ export class Plugin {
     this.#exports._initialize?.();
     this.#exports.proxy_on_context_create(ROOT, 0);
     this.#exports.proxy_on_vm_start(ROOT, 0);
-    if (!this.#exports.proxy_on_configure(ROOT, this.#configuration.length)) throw new Error('the policy was refused');
+    if (!this.#exports.proxy_on_configure(ROOT, this.#configuration.length)) throw new Error(this.#log.join('\n'));
+    this.#log = [];
   }
 
   get memory() {
@@ -104,7 +106,10 @@ export class Plugin {
       map.splice(0, map.length, ...kept);
     };
     return {
-      proxy_log: () => OK,
+      proxy_log: (level, at, size) => {
+        this.#log.push(this.#text(at, size));
+        return OK;
+      },
       proxy_get_current_time_nanoseconds: (at) => {
         new DataView(this.#memory.buffer).setBigUint64(at, BigInt(this.now) * 1_000_000n, true);
         return OK;
