@@ -115,9 +115,9 @@ build: toolchain $(BINARYEN) ## dist/portcullis.wasm, the filter, and dist/portc
 target/wasm32-wasip1/wasm/optimised.from: target/wasm32-wasip1/wasm/pruned.wasm
 	@$(call install,$<,$@)
 
-target/wasm32-wasip1/wasm/optimised.wasm: target/wasm32-wasip1/wasm/optimised.from | $(BINARYEN)
+target/wasm32-wasip1/wasm/optimised.wasm: target/wasm32-wasip1/wasm/optimised.from filter/package-lock.json Makefile | $(BINARYEN)
 	@echo "optimising the module"
-	@filter/node_modules/.bin/wasm-opt -O3 --one-caller-inline-max-function-size=0 $(addprefix --enable-,$(WASM_FEATURES)) $< -o $@
+	@filter/node_modules/.bin/wasm-opt -O3 --one-caller-inline-max-function-size=0 $(addprefix --enable-,$(WASM_FEATURES)) $< -o $@.new && mv $@.new $@
 
 # Last of all: hints are of places in the finished code.
 dist/portcullis.wasm: target/wasm32-wasip1/wasm/optimised.wasm $(wildcard filter/hints/*.mjs)

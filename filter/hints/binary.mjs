@@ -25,6 +25,7 @@ class Reader {
 
   skip(count) {
     this.at += count;
+    if (this.at > this.end) throw new Error(`the module ends too early, at ${this.end}`);
   }
 
   /** An unsigned number in LEB128. */
@@ -76,8 +77,9 @@ function sections(module) {
   if (module.readUInt32BE(0) !== 0x0061736d) throw new Error('not a WebAssembly module');
   while (!reader.done) {
     const id = reader.byte(), size = reader.number();
-    found.push({ id, content: module.subarray(reader.at, reader.at + size) });
+    const start = reader.at;
     reader.skip(size);
+    found.push({ id, content: module.subarray(start, reader.at) });
   }
   return found;
 }
@@ -89,7 +91,10 @@ function assemble(module, parts) {
   ]);
 }
 
-/** Passes what follows an instruction's code. Whatever is not known here is an error: hints would be of other places. */
+/**
+ * Passes what follows an instruction's code, in a module with the features that the Makefile names. Whatever is not known here is an
+ * error: hints would be of other places.
+ */
 function passImmediates(code, reader) {
   const numbers = (count) => {
     while (count--) reader.pass();
@@ -136,7 +141,8 @@ function passImmediates(code, reader) {
 function functions(code) {
   return new Reader(code).vector((reader) => {
     const size = reader.number(), start = reader.at;
-    const body = code.subarray(start, start + size);
+    reader.skip(size);
+    const body = code.subarray(start, reader.at);
     const inside = new Reader(body);
     inside.vector((each) => {
       each.pass();
@@ -148,7 +154,7 @@ function functions(code) {
       if (instruction === IF || instruction === BR_IF) branches.push(at);
       passImmediates(instruction, inside);
     }
-    reader.skip(size);
+    if (inside.at !== inside.end) throw new Error('a function ends within an instruction');
     return { body, begin, branches };
   });
 }
@@ -168,16 +174,16 @@ function importedFunctions(parts) {
   return count;
 }
 
-const content = (parts, id) => {
-  const section = parts.find((each) => each.id === id);
-  if (!section) throw new Error(`no section ${id}`);
-  return section;
-};
+function section(parts, id) {
+  const found = parts.find((each) => each.id === id);
+  if (!found) throw new Error(`the module has no section ${id}`);
+  return found;
+}
 
 /** Adds one item to the end of a section that is a vector. */
-function append(section, item) {
-  const reader = new Reader(section.content), count = reader.number();
-  section.content = Buffer.concat([Buffer.from(number(count + 1)), section.content.subarray(reader.at), Buffer.from(item)]);
+function append(part, item) {
+  const reader = new Reader(part.content), count = reader.number();
+  part.content = Buffer.concat([Buffer.from(number(count + 1)), part.content.subarray(reader.at), Buffer.from(item)]);
   return count;
 }
 
@@ -187,19 +193,20 @@ function append(section, item) {
  */
 export function counted(module) {
   const parts = sections(module);
-  const code = content(parts, SECTIONS.code);
+  const imported = importedFunctions(parts);
+  const code = section(parts, SECTIONS.code);
   const found = functions(code.content);
   const places = found.reduce((count, { branches }) => count + 1 + branches.length, 0);
 
-  const memory = content(parts, SECTIONS.memory);
-  const limits = new Reader(memory.content, 1), bounded = limits.byte(), pages = limits.number();
-  if (bounded) throw new Error('a memory with a limit has no place for counters');
+  const memory = section(parts, SECTIONS.memory);
+  const limits = new Reader(memory.content), [count, flags, pages] = [limits.number(), limits.byte(), limits.number()];
+  if (count !== 1 || flags !== 0) throw new Error('counters need one memory, without a limit');
   // Memory of its own behind what the module begins with, which an allocator takes for somebody else's.
   const base = pages * PAGE, more = Math.ceil((places * 8) / PAGE);
   memory.content = Buffer.from([1, 0, ...number(pages + more)]);
 
-  const type = append(content(parts, SECTIONS.type), [0x60, 2, 0x7f, 0x7f, 1, 0x7f]);
-  const counter = importedFunctions(parts) + append(content(parts, SECTIONS.function), number(type));
+  const type = append(section(parts, SECTIONS.type), [0x60, 2, 0x7f, 0x7f, 1, 0x7f]);
+  const counter = imported + append(section(parts, SECTIONS.function), number(type));
   const call = (place) => Buffer.from([0x41, ...constant(place), 0x10, ...number(counter)]);
 
   let place = 0;
@@ -249,7 +256,7 @@ export function hinted(module, hints) {
     Buffer.from(number(first + index)),
     vector(branches.map(({ at, likely }) => [...number(at), 1, likely ? 1 : 0])),
   ])]);
-  const section = { id: SECTIONS.custom, content: Buffer.concat([name, vector(entries)]) };
+  const told = { id: SECTIONS.custom, content: Buffer.concat([name, vector(entries)]) };
   const code = parts.findIndex(({ id }) => id === SECTIONS.code);
-  return assemble(module, [...parts.slice(0, code), section, ...parts.slice(code)]);
+  return assemble(module, [...parts.slice(0, code), told, ...parts.slice(code)]);
 }

@@ -5,8 +5,7 @@ const OK = 0, NOT_FOUND = 1;
 const BUFFER = { body: 0, configuration: 7 };
 const MAP = { request: 0, response: 2 };
 const ROOT = 1;
-/** What an import answers that is not there: no WASI call is needed, and no call of the host but those below. */
-const WASI_NOSYS = 52, UNIMPLEMENTED = 12;
+const BAD_DESCRIPTOR = 8;
 
 /** A plugin with its configuration, and a clock that stands still until it is told otherwise. */
 export class Plugin {
@@ -25,17 +24,32 @@ export class Plugin {
     this.#configuration = Buffer.from(JSON.stringify(policy));
     const environment = Object.entries(secrets).map(([name, value]) => Buffer.from(`${name}=${value}\0`));
     const known = { env: this.#calls(), wasi_snapshot_preview1: this.#wasi(environment) };
-    const imports = { env: {}, wasi_snapshot_preview1: {} };
+    const imports = {};
     for (const { module: from, name } of WebAssembly.Module.imports(module)) {
-      imports[from][name] = known[from][name] ?? (() => from === 'env' ? UNIMPLEMENTED : WASI_NOSYS);
+      const missing = () => {
+        throw new Error(`the host of training runs has no ${from}.${name}: add it to filter/hints/host.mjs`);
+      };
+      imports[from] ??= {};
+      imports[from][name] = known[from]?.[name] ?? missing;
     }
     this.#exports = new WebAssembly.Instance(module, imports).exports;
     this.#memory = this.#exports.memory;
-    this.#exports._initialize?.();
-    this.#exports.proxy_on_context_create(ROOT, 0);
-    this.#exports.proxy_on_vm_start(ROOT, 0);
-    if (!this.#exports.proxy_on_configure(ROOT, this.#configuration.length)) throw new Error(this.#log.join('\n'));
+    this.#saying(() => {
+      this.#exports._initialize?.();
+      this.#exports.proxy_on_context_create(ROOT, 0);
+      this.#exports.proxy_on_vm_start(ROOT, 0);
+      if (!this.#exports.proxy_on_configure(ROOT, this.#configuration.length)) throw new Error('the policy was refused');
+    });
+  }
+
+  /** Whatever goes wrong, goes wrong with what the module has said of it. */
+  #saying(act) {
     this.#log = [];
+    try {
+      return act();
+    } catch (error) {
+      throw new Error([error.message, ...this.#log].join('\n'), { cause: error });
+    }
   }
 
   get memory() {
@@ -46,7 +60,11 @@ export class Plugin {
    * A request's way through the filter; `respond` gives the headers of the upstream's response. Returns the status sent and the
    * audit record.
    */
-  send({ headers, body, respond = () => [[':status', '200']] }) {
+  send(request) {
+    return this.#saying(() => this.#send(request));
+  }
+
+  #send({ headers, body, respond }) {
     const id = ++this.#last;
     const stream = { request: headers, response: [], body, status: undefined, record: undefined };
     this.#streams.set(id, stream);
@@ -178,6 +196,14 @@ export class Plugin {
           return next + entry.length;
         }, at);
         return OK;
+      },
+      fd_write: (descriptor, pieces, count, written) => {
+        if (descriptor > 2) return BAD_DESCRIPTOR;
+        const words = new DataView(this.#memory.buffer);
+        const places = Array.from({ length: count }, (_, index) => pieces + 8 * index);
+        const texts = places.map((at) => this.#text(words.getUint32(at, true), words.getUint32(at + 4, true)));
+        this.#log.push(...texts);
+        return this.#word(written, texts.join('').length);
       },
       random_get: (at, size) => {
         this.#bytes(at, size).fill(7);

@@ -12,9 +12,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { counted, hinted } from './binary.mjs';
 import { Plugin } from './host.mjs';
 
-// More than a worker keeps tokens, so that it forgets some.
 const ROUNDS = 1500;
-// Of so many calls of a function, a branch that is taken in less than one is seldom taken.
+// Fewer than the rounds bring, so that the worker forgets some.
+const KEPT_TOKENS = 512;
+// A way is seldom gone where the other is gone at least so many times as often, and the function is called at least so many times as
+// often. Functions that are called less often than that at all, such as a policy's compiler, are left as they are; within the others,
+// one time is enough: where a branch was hardly ever come to, whatever is behind it may lie far away.
 const SELDOM = 64;
 
 const NOW = 1_750_000_000;
@@ -83,6 +86,7 @@ const policy = (providers) => ({
   security_headers: { preset: 'recommended', remove: ['server', 'x-powered-by'] },
   errors: { hide_upstream_5xx: true },
   audit: { level: 'all', sinks: ['access_log'] },
+  cache: { max_entries: KEPT_TOKENS },
 });
 
 function request({ method = 'GET', path = '/users/7/documents/1', bearer, origin, ...more }) {
@@ -149,7 +153,7 @@ function train(module) {
       for (let round = 1; round <= ROUNDS; round += 1) {
         for (const { expected, ...each } of requests(algorithm, round, known)) {
           const { status, record } = plugin.send(each);
-          if (status !== expected) throw new Error(`training: ${status} instead of ${expected}; ${record}`);
+          if (status !== expected) throw new Error(`${status} instead of ${expected}: ${record}`);
         }
       }
     }
@@ -162,19 +166,23 @@ function seldom(runs) {
   const [first] = runs;
   return first.map((_, index) => {
     const calls = runs.reduce((sum, run) => sum + run[index].calls, 0);
-    if (calls === 0) return [];
+    if (calls < SELDOM) return [];
     return first[index].branches.flatMap(({ at }, branch) => {
       const [taken, passed] = ['taken', 'passed'].map((way) => runs.reduce((sum, run) => sum + run[index].branches[branch][way], 0));
       if (taken + passed === 0) return [];
-      const rare = (count, other) => count * SELDOM <= calls && count * SELDOM <= other;
+      const rare = (count, other) => count * SELDOM <= Math.min(calls, other);
       return rare(taken, passed) ? [{ at, likely: false }] : rare(passed, taken) ? [{ at, likely: true }] : [];
     });
   });
 }
 
 const [source, target] = process.argv.slice(2);
-const module = readFileSync(source);
-const { module: instrumented, read } = counted(module);
-const hints = seldom(train(instrumented).map(read));
-writeFileSync(target, hinted(module, hints));
-console.log(`${hints.flat().length} branches of ${hints.filter((each) => each.length > 0).length} functions told of`);
+try {
+  const module = readFileSync(source);
+  const { module: instrumented, read } = counted(module);
+  const hints = seldom(train(instrumented).map(read));
+  writeFileSync(target, hinted(module, hints));
+  console.log(`${hints.flat().length} branches of ${hints.filter((each) => each.length > 0).length} functions told of`);
+} catch (error) {
+  throw new Error(`no hints for ${source}: ${error.message}`, { cause: error });
+}

@@ -17,7 +17,7 @@ const PARTS = [
   ['hashing', /sha2|hmac|digest/],
   ['reading JSON', /serde_json|serde_core|btree|json/],
   ['base64', /base64/],
-  ['memory', /malloc|calloc|realloc|dlfree|^free$|raw_vec|drop_in_place|drop_slow|memcpy|memmove/],
+  ['memory', /portcullis_memory|rust_(de|re)?alloc|malloc|calloc|realloc|dlfree|^free$|raw_vec|drop_in_place|drop_slow|memcpy|memmove/],
   ['the record', /audit/],
   ['headers', /header|upstream|response|cors|reply/],
 ];

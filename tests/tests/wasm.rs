@@ -36,7 +36,7 @@ fn speaks_the_abi_it_says() {
 #[test]
 fn tells_an_engine_which_branches_are_seldom_taken() {
     let (count, misplaced) = hints();
-    // Some five thousand; engines pass over a section that they cannot read, and say nothing.
+    // Some 2,500; engines pass over a section that they cannot read, and say nothing.
     assert!(count > 1000, "only {count} branches are told of: was the module trained? (make build)");
     assert!(misplaced.is_empty(), "no branches, and told of as such (function, place): {misplaced:?}");
 }

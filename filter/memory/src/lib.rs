@@ -10,18 +10,24 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr;
 
-/// Sizes are rounded up to a multiple of this many bytes, which is also how pieces are aligned.
+/// Pieces of one list are of sizes up to a multiple of this many bytes, less a [`HEAD`]; it is also how pieces are aligned.
 const STEP: usize = 16;
+
+/// What the system's allocator keeps before a piece: with it, the largest of a list fill its steps.
+const HEAD: usize = size_of::<usize>();
 
 /// Pieces of up to so many steps are small.
 const SIZES: usize = 64;
 
-/// How many pieces of a size are kept, at most: of all sizes together 4 MB.
+/// How many pieces of a size are kept, at most: of all sizes together 4.3 MB.
 const MOST: u32 = 128;
 
-/// An allocator for one thread: the lists, and [`System`] behind them.
+/// An allocator for one thread: the lists, and the system's behind them.
 #[derive(Debug)]
-pub struct Lists([Cell<List>; SIZES]);
+pub struct Lists<A = System> {
+    lists: [Cell<List>; SIZES],
+    system: A,
+}
 
 /// Pieces of one size that nobody uses; each has the address of the next in its first bytes.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +44,18 @@ impl Lists {
     /// Empty lists.
     #[must_use]
     pub const fn new() -> Self {
-        Self([const { Cell::new(List { first: ptr::null_mut(), length: 0 }) }; SIZES])
+        Self::before(System)
+    }
+}
+
+impl<A> Lists<A> {
+    const fn before(system: A) -> Self {
+        Self { lists: [const { Cell::new(List { first: ptr::null_mut(), length: 0 }) }; SIZES], system }
     }
 
     /// The list of pieces of this layout; `None` for those that are large.
     fn list(&self, layout: Layout) -> Option<&Cell<List>> {
-        self.0.get(index(layout))
+        self.lists.get(index(layout))
     }
 }
 
@@ -55,12 +67,12 @@ impl Default for Lists {
 
 /// Where the list of a layout is; beyond all of them for large pieces, empty ones, and those that must be aligned otherwise.
 const fn index(layout: Layout) -> usize {
-    if layout.align() <= STEP { layout.size().wrapping_sub(1) / STEP } else { usize::MAX }
+    if layout.align() <= STEP { layout.size().wrapping_sub(1).saturating_add(HEAD) / STEP } else { usize::MAX }
 }
 
 /// The layout of all pieces on the list that this one belongs on.
 const fn whole(layout: Layout) -> Layout {
-    let size = layout.size().next_multiple_of(STEP);
+    let size = (layout.size().saturating_add(HEAD)).next_multiple_of(STEP).saturating_sub(HEAD);
     // SAFETY: `STEP` is a power of two, and only small layouts come here, of which none is near `isize::MAX`.
     unsafe { Layout::from_size_align_unchecked(size, STEP) }
 }
@@ -71,17 +83,17 @@ const fn whole(layout: Layout) -> Layout {
 //
 // Giving out and taking back are functions of their own: there are hundreds of places that do either, and a copy in each of those
 // that a request passes is more code to execute than a call.
-unsafe impl GlobalAlloc for Lists {
+unsafe impl<A: GlobalAlloc> GlobalAlloc for Lists<A> {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(list) = self.list(layout) else {
             // SAFETY: the caller's promise.
-            return unsafe { System.alloc(layout) };
+            return unsafe { self.system.alloc(layout) };
         };
         let List { first: piece, length } = list.get();
         if piece.is_null() {
             // SAFETY: its size is not zero, since a layout without size has no list.
-            return unsafe { System.alloc(whole(layout)) };
+            return unsafe { self.system.alloc(whole(layout)) };
         }
         // SAFETY: what is on a list has the address of the next in its first bytes, which `dealloc` wrote.
         let next = unsafe { *piece.cast::<*mut u8>() };
@@ -93,12 +105,12 @@ unsafe impl GlobalAlloc for Lists {
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
         let Some(list) = self.list(layout) else {
             // SAFETY: the caller's promise; what has no list came from the system with this layout.
-            return unsafe { System.dealloc(piece, layout) };
+            return unsafe { self.system.dealloc(piece, layout) };
         };
         let List { first, length } = list.get();
         if length >= MOST {
             // SAFETY: it came from the system with this layout, whoever had it meanwhile.
-            return unsafe { System.dealloc(piece, whole(layout)) };
+            return unsafe { self.system.dealloc(piece, whole(layout)) };
         }
         // SAFETY: nobody uses it any more, it is no smaller than an address, and aligned for one.
         unsafe { *piece.cast::<*mut u8>() = first };
@@ -108,7 +120,7 @@ unsafe impl GlobalAlloc for Lists {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if index(layout) >= SIZES {
             // SAFETY: the caller's promise.
-            return unsafe { System.alloc_zeroed(layout) };
+            return unsafe { self.system.alloc_zeroed(layout) };
         }
         // SAFETY: the caller's promise.
         let piece = unsafe { self.alloc(layout) };
@@ -125,7 +137,7 @@ unsafe impl GlobalAlloc for Lists {
         let (from, to) = (index(layout), index(wanted));
         if from >= SIZES && to >= SIZES {
             // SAFETY: the caller's promise; both are the system's.
-            return unsafe { System.realloc(piece, layout, size) };
+            return unsafe { self.system.realloc(piece, layout, size) };
         }
         if from == to {
             return piece;

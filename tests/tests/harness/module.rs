@@ -36,16 +36,18 @@ pub fn exports() -> Vec<String> {
     exports
 }
 
-/// How many of the module's branches an engine is told of before it comes to the code, and the function and place of each that is
-/// no branch.
+/// How many of the module's branches an engine is told of before it comes to the code, in the one section that it looks at and in
+/// the order that it reads; and the function and place of each that is no branch.
 pub fn hints() -> (usize, Vec<(u32, u32)>) {
     let module = std::fs::read(paths::module()).unwrap();
     let (mut imported, mut hints, mut bodies) = (0, Vec::new(), Vec::new());
+    let mut sections = 0;
     for payload in Parser::new(0).parse_all(&module) {
         match payload.unwrap() {
             Payload::ImportSection(section) => imported = section.into_imports().count(),
             Payload::CustomSection(section) if bodies.is_empty() => {
                 let KnownCustom::BranchHints(functions) = section.as_known() else { continue };
+                sections += 1;
                 for function in functions {
                     let function = function.unwrap();
                     hints.extend(function.hints.into_iter().map(|hint| (function.func, hint.unwrap().func_offset)));
@@ -55,6 +57,7 @@ pub fn hints() -> (usize, Vec<(u32, u32)>) {
             _ => {}
         }
     }
+    assert!(sections <= 1 && hints.is_sorted_by(|one, next| one < next), "{sections} sections, or one out of order");
     let is_branch = |&(function, place): &(u32, u32)| {
         let body = &bodies[usize::try_from(function).unwrap() - imported];
         let start = body.range().start + u64::from(place);
