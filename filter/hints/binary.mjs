@@ -246,11 +246,10 @@ export function counted(module) {
 
 /** The module with hints: `[[{at, likely}]]`, for each of its functions. */
 export function hinted(module, hints) {
-  const parts = sections(module);
   const name = sized(Buffer.from(HINTS));
-  if (parts.some(({ id, content: bytes }) => id === SECTIONS.custom && bytes.subarray(0, name.length).equals(name))) {
-    throw new Error('the module has hints already');
-  }
+  const isHints = ({ id, content }) => id === SECTIONS.custom && content.subarray(0, name.length).equals(name);
+  // Of two such sections engines read neither.
+  const parts = sections(module).filter((part) => !isHints(part));
   const first = importedFunctions(parts);
   const entries = hints.flatMap((branches, index) => branches.length === 0 ? [] : [Buffer.concat([
     Buffer.from(number(first + index)),
