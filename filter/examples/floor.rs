@@ -7,12 +7,12 @@
 
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
-#[path = "../src/header_map.rs"]
-mod header_map;
+#[path = "../src/direct.rs"]
+mod direct;
 
 use std::rc::Rc;
 
-use header_map::HeaderMap;
+use direct::HeaderMap;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, MetricType, Status};
@@ -75,7 +75,7 @@ impl Http {
             hostcalls::get_current_time()?;
         }
         if self.0.has(b'a') {
-            hostcalls::get_property(vec!["source", "address"])?;
+            direct::property(b"source\0address").ok_or(Status::NotFound)?;
         }
         if self.0.has(b'v') {
             hostcalls::call_foreign_function("verify_signature", Some(&self.0.signature))?;

@@ -6,12 +6,12 @@
 
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
+#[path = "../src/direct.rs"]
+mod direct;
 #[path = "../src/feed.rs"]
 mod feed;
 #[path = "../src/fetch.rs"]
 mod fetch;
-#[path = "../src/header_map.rs"]
-mod header_map;
 #[path = "../src/host.rs"]
 mod host;
 #[path = "../src/http.rs"]

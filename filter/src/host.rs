@@ -1,4 +1,5 @@
-//! Every hostcall there is, but for the one of [`header_map`](crate::header_map). Bytes in, results out: the string calls of the SDK panic on values that are not UTF-8.
+//! Every hostcall there is, but for those of [`direct`](crate::direct). Bytes in, results out: the string calls of the SDK
+//! panic on values that are not UTF-8.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use prost::Message as _;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
 
-use crate::header_map::HeaderMap;
+use crate::direct::{self, HeaderMap};
 use crate::lockout;
 
 /// The key under which Envoy keeps the audit record in filter state; access loggers read it as
@@ -31,8 +32,7 @@ impl Facts for HostFacts {
     }
 
     fn client(&self) -> Option<IpAddr> {
-        let address = hostcalls::get_property(vec!["source", "address"]).ok()??;
-        parse_peer(std::str::from_utf8(&address).ok()?)
+        parse_peer(&direct::property(b"source\0address")?)
     }
 }
 
@@ -186,8 +186,7 @@ pub(crate) fn reply(reply: &LocalReply) {
 
 /// The status the client was sent; `None` where it was sent none.
 pub(crate) fn response_code() -> Option<u16> {
-    let bytes = hostcalls::get_property(vec!["response", "code"]).ok()??;
-    let code = u64::from_le_bytes(bytes.try_into().ok()?);
+    let code = u64::from_le_bytes(direct::property(b"response\0code")?.try_into().ok()?);
     u16::try_from(code).ok().filter(|code| *code != 0)
 }
 

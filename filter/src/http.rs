@@ -10,8 +10,8 @@ use portcullis_engine::{
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Status};
 
+use crate::direct::HeaderMap;
 use crate::fetch::Wait;
-use crate::header_map::HeaderMap;
 use crate::host::{self, RequestFacts};
 use crate::lockout;
 use crate::plugin::Plugin;

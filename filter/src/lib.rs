@@ -2,9 +2,9 @@
 
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
+mod direct;
 mod feed;
 mod fetch;
-mod header_map;
 mod host;
 mod http;
 mod lockout;

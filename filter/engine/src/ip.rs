@@ -88,12 +88,50 @@ fn from_bits(bits: u128, family: IpAddr) -> IpAddr {
 
 /// Parses Envoy's `source.address`: `ip:port`, `[v6]:port`, or a bare address. IPv4-mapped addresses become IPv4.
 #[must_use]
-pub fn parse_peer(text: &str) -> Option<IpAddr> {
+pub fn parse_peer(text: &[u8]) -> Option<IpAddr> {
+    match parse_ipv4_peer(text) {
+        Some(address) => Some(IpAddr::V4(address)),
+        None => parse_any_peer(text),
+    }
+}
+
+#[inline(never)]
+fn parse_any_peer(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
     let address: IpAddr = match text.parse::<std::net::SocketAddr>() {
         Ok(socket) => socket.ip(),
         Err(_) => text.parse().ok()?,
     };
     Some(address.to_canonical())
+}
+
+/// Most peers, without the cost of a parser that must foresee every other: this is on the way of every request. `None` is for
+/// that parser to decide.
+fn parse_ipv4_peer(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut address, mut dots): (u32, u32) = (0, 0);
+    // No digit yet.
+    let mut number: Option<u32> = None;
+    for byte in text {
+        let limit = if dots <= 3 { 255 } else { 65_535 };
+        match (byte, number) {
+            (b'0'..=b'9', None) => number = Some(u32::from(byte - b'0')),
+            // One that begins with a zero has no other digit.
+            (b'0'..=b'9', Some(1..)) => {
+                let next = number.unwrap_or_default() * 10 + u32::from(byte - b'0');
+                number = Some(next).filter(|next| *next <= limit);
+                number?;
+            }
+            (b'.', Some(octet)) if dots < 3 => (address, dots, number) = (address << 8 | octet, dots + 1, None),
+            (b':', Some(octet)) if dots == 3 => (address, dots, number) = (address << 8 | octet, 4, None),
+            _ => return None,
+        }
+    }
+    match (dots, number) {
+        (3, Some(octet)) => Some(Ipv4Addr::from(address << 8 | octet)),
+        // The last was a port.
+        (4, Some(_)) => Some(Ipv4Addr::from(address)),
+        _ => None,
+    }
 }
 
 /// `allow` and `deny` lists: a denied address is refused, and where there is an `allow` list all others are.

@@ -1,6 +1,6 @@
 //! The way of a request, on one page: [`Policy::decide`].
 
-use std::cell::OnceCell;
+use std::cell::Cell;
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -166,12 +166,20 @@ const UNKNOWN: Refusal = Refusal { provider: None, error: TokenError::UnknownKey
 struct Asked<'f, F> {
     facts: &'f F,
     now: UnixTime,
-    client: OnceCell<Option<IpAddr>>,
+    client: Cell<Option<Option<IpAddr>>>,
 }
 
-impl<F: Facts> Asked<'_, F> {
+impl<'f, F: Facts> Asked<'f, F> {
+    fn of(facts: &'f F) -> Self {
+        Self { facts, now: facts.now(), client: Cell::new(None) }
+    }
+
     fn client(&self) -> Option<IpAddr> {
-        *self.client.get_or_init(|| self.facts.client())
+        self.client.get().unwrap_or_else(|| {
+            let client = self.facts.client();
+            self.client.set(Some(client));
+            client
+        })
     }
 }
 
@@ -208,7 +216,7 @@ impl Policy {
         trace: &mut impl Trace,
         recording: Option<Recording>,
     ) -> Verdict {
-        let asked = Asked { facts, now: facts.now(), client: OnceCell::new() };
+        let asked = Asked::of(facts);
         let mut passage = Passage {
             matched: None,
             token: None,

@@ -38,9 +38,23 @@ fn peers_come_with_and_without_port() {
         ("[2001:db8::1]:4711", Some("2001:db8::1")),
         ("[::ffff:192.0.2.1]:4711", Some("192.0.2.1")),
         ("192.0.2.1", Some("192.0.2.1")),
+        ("255.255.255.255:65535", Some("255.255.255.255")),
+        ("0.0.0.0:0", Some("0.0.0.0")),
+        ("10.0.0.1:080", Some("10.0.0.1")),
         ("/var/run/socket", None),
+        ("", None),
+        ("192.0.2.1:", None),
+        ("192.0.2.1:65536", None),
+        ("192.0.2.1:99999999999", None),
+        ("192.0.2.256:1", None),
+        ("192.0.2.01:1", None),
+        ("192.0.2:1", None),
+        ("192.0.2.1.5", None),
+        ("192.0.2.1:1:1", None),
+        ("192.0.2.1.:1", None),
+        ("192..2.1", None),
     ] {
-        assert_eq!(parse_peer(text), expected.map(|text| text.parse().unwrap()), "{text}");
+        assert_eq!(parse_peer(text.as_bytes()), expected.map(|text| text.parse().unwrap()), "{text}");
     }
 }
 
@@ -66,5 +80,15 @@ fn blocks_of_every_address_are_told_from_others() {
         ("::/1", false),
     ] {
         assert_eq!(Cidr::parse(block).unwrap().is_everything(), expected, "{block}");
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+proptest::proptest! {
+    /// What is read quickly is read alike by the standard library.
+    #[test]
+    fn peers_are_read_as_the_standard_library_reads_them(text in "[0-9.:]{0,22}|([0-9]{1,3}\\.){3}[0-9]{1,3}(:[0-9]{1,6})?") {
+        let expected = text.parse::<std::net::SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse::<IpAddr>());
+        proptest::prop_assert_eq!(parse_peer(text.as_bytes()), expected.ok().map(|address| address.to_canonical()));
     }
 }

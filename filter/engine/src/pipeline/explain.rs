@@ -1,7 +1,6 @@
 //! What `policy explain` tells beyond a decision: its steps in words, every rule that speaks against a request, and the
 //! routes that nearly took it. Nothing here is asked by the filter.
 
-use std::cell::OnceCell;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -90,7 +89,7 @@ impl Policy {
         }
         let mut objections = Vec::new();
         let mut object = |step, reason, detail| objections.push(Objection { step, reason, detail });
-        let asked = Asked { facts, now: facts.now(), client: OnceCell::new() };
+        let asked = Asked::of(facts);
         let matched = find(head.envelope.method.as_str());
         let evades = matched.as_ref().and_then(|matched| self.evades(&head, matched));
         if let Some(misread) = evades {

@@ -1,0 +1,67 @@
+//! The calls of the host that the SDK makes dearer than they are. No other file of this crate has `unsafe` in it.
+//!
+//! Its header map copies every name and every value into an allocation of its own, which costs a tenth of what the filter does
+//! with a request; its property makes the path anew each time, and panics where the host answers what it does not expect.
+
+use portcullis_engine::parse_header_map;
+use proxy_wasm::types::{MapType, Status};
+
+/// `proxy_result_t` of the ABI: success.
+const OK: u32 = 0;
+
+#[link(wasm_import_module = "env")]
+#[expect(unsafe_code, reason = "the SDK exposes these calls only with what makes them dear")]
+unsafe extern "C" {
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+}
+
+/// What the host returns by `call`, which gets the places for its address and its size; `None` where the host has none.
+fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+    let mut data: *mut u8 = std::ptr::null_mut();
+    let mut size: usize = 0;
+    if call(&raw mut data, &raw mut size) != OK {
+        return None;
+    }
+    if data.is_null() {
+        return Some(Vec::new());
+    }
+    // SAFETY: the memory is of the SDK's `proxy_on_memory_allocate`, which the host must call for it: a `Vec<u8>` of
+    // this capacity, leaked, and written up to `size`. Nobody else has it, so it may be a `Vec` again, as the SDK
+    // itself does with whatever a host returns.
+    #[expect(unsafe_code, reason = "takes over what the SDK allocated for the host")]
+    let bytes = unsafe { Vec::from_raw_parts(data, size, size) };
+    Some(bytes)
+}
+
+/// A property of the host's; in its path, a zero byte stands between two names.
+pub(crate) fn property(path: &[u8]) -> Option<Vec<u8>> {
+    returned(|data, size| {
+        // SAFETY: the host reads the path, writes the two places it is given and nothing else.
+        #[expect(unsafe_code, reason = "a call of the host")]
+        unsafe {
+            proxy_get_property(path.as_ptr(), path.len(), data, size)
+        }
+    })
+}
+
+/// A header map in the host's memory layout: one piece of memory, read where it stands.
+pub(crate) struct HeaderMap(Vec<u8>);
+
+impl HeaderMap {
+    pub(crate) fn read(map: MapType) -> Result<Self, Status> {
+        let bytes = returned(|data, size| {
+            // SAFETY: the host writes the two places it is given and nothing else.
+            #[expect(unsafe_code, reason = "a call of the host")]
+            unsafe {
+                proxy_get_header_map_pairs(map as u32, data, size)
+            }
+        });
+        bytes.map(Self).ok_or(Status::InternalFailure)
+    }
+
+    /// The headers, in the order of the wire.
+    pub(crate) fn headers(&self) -> Result<Vec<(&str, &[u8])>, Status> {
+        parse_header_map(&self.0).ok_or(Status::ParseFailure)
+    }
+}
