@@ -165,12 +165,13 @@ impl AuditLevel {
 /// A record that waits for the status of the response.
 #[derive(Clone, Debug)]
 pub struct AuditRecord {
+    /// What comes before the status.
     line: String,
+    /// What comes after it.
+    rest: String,
     /// Where event, action, decision and reason stand.
     outcome: Range<usize>,
     action: &'static str,
-    /// Where the status goes.
-    status_at: usize,
     timestamp: UnixTime,
     group: Group,
 }
@@ -220,26 +221,26 @@ impl AuditRecord {
             (r#","method":""#, Some(fields.envelope.method.for_record()).filter(|method| !method.is_empty())),
             (r#","path":""#, fields.path),
         ]);
-        let status_at = line.0.len();
+        let mut rest = Line(String::with_capacity(320));
         if let Some(id) = fields.envelope.request_id {
             if scrub::is_uuid(id) {
-                line.word(r#","request_id":""#, id);
+                rest.word(r#","request_id":""#, id);
             } else {
                 let (id, hidden) = scrub(id);
                 masked.note(Masked::REQUEST_ID, hidden);
-                line.word(r#","request_id":""#, &id);
+                rest.word(r#","request_id":""#, &id);
             }
         }
-        line.words(&[
+        rest.words(&[
             (r#","provider":""#, fields.provider),
             (r#","kid":""#, identity.and_then(|identity| identity.kid.as_deref())),
             (r#","token_id":""#, identity.and_then(|identity| identity.token_id.as_deref())),
         ]);
-        line.masked(masked);
-        line.word(r#","policy":""#, fields.policy);
-        line.0.push('}');
+        rest.masked(masked);
+        rest.word(r#","policy":""#, fields.policy);
+        rest.0.push('}');
         let group = Group { decision, route: fields.route.cloned(), ip: fields.ip };
-        Self { line: line.0, outcome, action, status_at, timestamp: fields.timestamp, group }
+        Self { line: line.0, rest: rest.0, outcome, action, timestamp: fields.timestamp, group }
     }
 
     /// The same record, of a request that was refused in the end because the host failed.
@@ -253,11 +254,9 @@ impl AuditRecord {
     pub(crate) fn decided(mut self, decision: Decision) -> Self {
         let mut instead = Line(String::new());
         instead.outcome(decision, self.action);
-        let behind = self.status_at.saturating_sub(self.outcome.end);
         self.group.decision = decision;
         self.line.replace_range(self.outcome.clone(), &instead.0);
         self.outcome.end = self.outcome.start.saturating_add(instead.0.len());
-        self.status_at = self.outcome.end.saturating_add(behind);
         self
     }
 
@@ -266,10 +265,10 @@ impl AuditRecord {
     pub fn line(mut self, status: Option<u16>) -> String {
         if let Some(status) = status {
             let digits = status_digits(status);
-            // What they push along is short.
-            self.line.insert_str(self.status_at, std::str::from_utf8(&digits).unwrap_or_default());
-            self.line.insert_str(self.status_at, ",\"status\":");
+            self.line.push_str(",\"status\":");
+            self.line.push_str(std::str::from_utf8(&digits).unwrap_or_default());
         }
+        self.line.push_str(&self.rest);
         self.line
     }
 }

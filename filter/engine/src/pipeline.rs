@@ -543,12 +543,19 @@ impl Policy {
                 Some(principal) => !principal.provider.is_some_and(|provider| provider.forward),
                 None => !source.providers.iter().all(|index| self.providers.get(*index).is_some_and(|p| p.forward)),
             };
-            // A dry run lets through what was refused before its token was found.
-            let early = passage.token.is_none() && permit.is_none();
-            let left = early.then(|| self.sources.holding(head)).into_iter().flatten();
-            let found = passage.token.as_ref().map(|token| token.source).into_iter().chain(left);
-            let places = found.filter(|source| stays(source)).map(|source| &source.place);
-            upstream::strip_token(head, places.chain(self.sources.disguised(head)), &mut edits);
+            let mut stripping = upstream::Stripping::of(head, &mut edits);
+            match &passage.token {
+                Some(token) if stays(token.source) => stripping.take(&token.source.place),
+                // A dry run lets through what was refused before its token was found.
+                None if permit.is_none() => {
+                    self.sources.holding(head).filter(|source| stays(source)).for_each(|source| {
+                        stripping.take(&source.place);
+                    });
+                }
+                _ => {}
+            }
+            self.sources.disguised(head).for_each(|place| stripping.take(place));
+            stripping.finish();
         }
         if let Some(principal) = principal {
             upstream::identify(principal, &mut edits);

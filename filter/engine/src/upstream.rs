@@ -90,21 +90,30 @@ fn remove_once(name: &str, edits: &mut Vec<HeaderEdit>) {
     }
 }
 
-/// Takes the token away from where it stands, and gives the path its normal form.
-pub(crate) fn strip_token<'a>(
-    head: &RequestHead<'_>,
-    places: impl Iterator<Item = &'a Place>,
-    edits: &mut Vec<HeaderEdit>,
-) {
-    let mut elsewhere: Vec<&Place> = Vec::new();
-    for place in places {
+/// Takes tokens away from where they stand, and gives the path its normal form.
+pub(crate) struct Stripping<'a> {
+    head: &'a RequestHead<'a>,
+    edits: &'a mut Vec<HeaderEdit>,
+    /// Places within a header that has more than the token.
+    within: Vec<&'a Place>,
+}
+
+impl<'a> Stripping<'a> {
+    pub(crate) const fn of(head: &'a RequestHead<'a>, edits: &'a mut Vec<HeaderEdit>) -> Self {
+        Self { head, edits, within: Vec::new() }
+    }
+
+    pub(crate) fn take(&mut self, place: &'a Place) {
         match place {
-            Place::Header { name, .. } => edits.push(HeaderEdit::Remove(name.clone())),
-            Place::Cookie(_) | Place::Param(_) => elsewhere.push(place),
+            Place::Header { name, .. } => self.edits.push(HeaderEdit::Remove(name.clone())),
+            Place::Cookie(_) | Place::Param(_) => self.within.push(place),
         }
     }
-    if !elsewhere.is_empty() || head.path.is_rewritten() {
-        rewrite(head, &elsewhere, edits);
+
+    pub(crate) fn finish(self) {
+        if !self.within.is_empty() || self.head.path.is_rewritten() {
+            rewrite(self.head, &self.within, self.edits);
+        }
     }
 }
 
