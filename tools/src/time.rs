@@ -94,12 +94,13 @@ pub fn relative(moment: i64, now: i64) -> String {
     if moment > now { format!("in {words}") } else { format!("{words} ago") }
 }
 
-/// The largest unit that fits at least twice, or exactly once: nothing is off by more than a third.
+/// To the nearest of the largest unit that fits at least twice, or exactly once: nothing is off by more than a fourth, and what
+/// was half an hour a second ago still is.
 #[must_use]
 pub fn in_words(seconds: u64) -> String {
     let (count, unit) = [(DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")]
         .into_iter()
         .find(|(length, _)| seconds >= length * 2 || seconds == *length)
-        .map_or((seconds, "second"), |(length, unit)| (seconds / length, unit));
+        .map_or((seconds, "second"), |(length, unit)| (seconds.saturating_add(length / 2) / length, unit));
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

@@ -67,11 +67,14 @@ fn distances_read_like_speech() {
         (1090, "in 90 seconds"),
         (1060, "in 1 minute"),
         (2800, "in 30 minutes"),
+        (2799, "in 30 minutes"),
+        (2770, "in 30 minutes"),
+        (2769, "in 29 minutes"),
         (1000 + 3600, "in 1 hour"),
         (1000 + 5400, "in 90 minutes"),
         (1000 + 86_400 * 3, "in 3 days"),
-        (0, "16 minutes ago"),
-        (i64::MIN, "106751991167300 days ago"),
+        (0, "17 minutes ago"),
+        (i64::MIN, "106751991167301 days ago"),
     ] {
         assert_eq!(relative(moment, 1000), expected, "{moment}");
     }

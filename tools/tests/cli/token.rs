@@ -141,7 +141,7 @@ fn inspect_shows_and_warns() {
          sub  \"alice\"\nsignature 32 bytes, not verified"
     );
     let later = run_with(["token", "inspect", "--at", "1750090000"], &token).ok();
-    assert!(later.contains("(2025-06-15T15:36:40Z, 24 hours ago: expired)"), "{later}");
+    assert!(later.contains("(2025-06-15T15:36:40Z, 25 hours ago: expired)"), "{later}");
 
     let shown = run_with(["token", "inspect", "--json", "--at", "1750000060"], &token).json();
     assert_eq!(shown["verified"], false);
