@@ -14,6 +14,7 @@ const OK: u32 = 0;
 unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, data: *const u8, size: usize) -> u32;
 }
 
 /// What the host returns by `call`, which gets the places for its address and its size; `None` where the host has none.
@@ -43,6 +44,14 @@ pub(crate) fn property(path: &[u8]) -> Option<Vec<u8>> {
             proxy_get_property(path.as_ptr(), path.len(), data, size)
         }
     })
+}
+
+/// Sets a property, of a path as [`property`] has it. Gives the host's `proxy_result_t` where it does not.
+pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Result<(), u32> {
+    // SAFETY: the host reads the path and the value, and writes nothing.
+    #[expect(unsafe_code, reason = "a call of the host")]
+    let result = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+    if result == OK { Ok(()) } else { Err(result) }
 }
 
 /// A header map in the host's memory layout: one piece of memory, read where it stands.

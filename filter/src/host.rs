@@ -19,7 +19,7 @@ use crate::lockout;
 
 /// The key under which Envoy keeps the audit record in filter state; access loggers read it as
 /// `%FILTER_STATE(wasm.portcullis.audit:PLAIN)%`.
-const AUDIT_KEY: &str = "portcullis.audit";
+const AUDIT_KEY: &[u8] = b"portcullis.audit";
 
 /// What the engine asks of the host.
 pub(crate) struct HostFacts;
@@ -198,8 +198,8 @@ pub(crate) fn log_audit_lines(lines: impl IntoIterator<Item = String>) {
 }
 
 pub(crate) fn leave_audit_record(line: &str) {
-    if let Err(status) = hostcalls::set_property(vec![AUDIT_KEY], Some(line.as_bytes())) {
-        log::error!("cannot leave the audit record: {status:?}");
+    if let Err(status) = direct::set_property(AUDIT_KEY, line.as_bytes()) {
+        log::error!("cannot leave the audit record: the host says {status}");
     }
 }
 

@@ -100,11 +100,7 @@ impl<'a> CompactJws<'a> {
 
     /// The same, of a token whose header may be known.
     pub(crate) fn parse_knowing(token: &'a str, headers: &mut KnownHeaders) -> Result<Self, TokenError> {
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed("parts"))?;
-        let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed("parts"))?;
-        if header.is_empty() || signature.is_empty() || payload.contains('.') {
-            return Err(TokenError::Malformed("parts"));
-        }
+        let (signing_input, header, payload, signature) = split(token).ok_or(TokenError::Malformed("parts"))?;
         Ok(Self {
             header: headers.parse(header)?,
             signing_input: signing_input.as_bytes(),
@@ -128,6 +124,17 @@ impl<'a> CompactJws<'a> {
             _ => Err(TokenError::Malformed("claims")),
         }
     }
+}
+
+/// What is signed, its two parts, and the signature. The dots are found from both ends, and that there is no other many bytes
+/// at a time: the standard library's searches are for texts of any size, and ten times as much code.
+fn split(token: &str) -> Option<(&str, &str, &str, &str)> {
+    let is_dot = |byte: u8| byte == b'.';
+    let (first, last) = (token.bytes().position(is_dot)?, token.bytes().rposition(is_dot)?);
+    let (signing_input, header) = (token.get(..last)?, token.get(..first)?);
+    let (payload, signature) = (signing_input.get(first.saturating_add(1)..)?, token.get(last.saturating_add(1)..)?);
+    let more = payload.bytes().fold(false, |more, byte| more | is_dot(byte));
+    (!more && !header.is_empty() && !signature.is_empty()).then_some((signing_input, header, payload, signature))
 }
 
 /// `typ` may leave out the prefix `application/` (RFC 7515 section 4.1.9).
