@@ -72,7 +72,7 @@ impl Http {
             HeaderMap::read(map)?.headers()?;
         }
         if self.0.has(b't') {
-            hostcalls::get_current_time()?;
+            direct::current_time().ok_or(Status::InternalFailure)?;
         }
         if self.0.has(b'a') {
             direct::property(b"source\0address").ok_or(Status::NotFound)?;

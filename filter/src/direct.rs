@@ -1,7 +1,8 @@
 //! The calls of the host that the SDK makes dearer than they are. No other file of this crate has `unsafe` in it.
 //!
 //! Its header map copies every name and every value into an allocation of its own, which costs a tenth of what the filter does
-//! with a request; its property makes the path anew each time, and panics where the host answers what it does not expect.
+//! with a request; its properties make the path anew each time, and panic where the host answers what they do not expect; its
+//! time is of the kind that counts in 128 bits.
 
 use portcullis_engine::parse_header_map;
 use proxy_wasm::types::{MapType, Status};
@@ -14,6 +15,7 @@ const OK: u32 = 0;
 unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, data: *const u8, size: usize) -> u32;
 }
 
@@ -33,6 +35,15 @@ fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8
     #[expect(unsafe_code, reason = "takes over what the SDK allocated for the host")]
     let bytes = unsafe { Vec::from_raw_parts(data, size, size) };
     Some(bytes)
+}
+
+/// Nanoseconds since 1970-01-01T00:00:00Z; `None` where the host has no clock.
+pub(crate) fn current_time() -> Option<u64> {
+    let mut time: u64 = 0;
+    // SAFETY: the host writes the place it is given and nothing else.
+    #[expect(unsafe_code, reason = "a call of the host")]
+    let result = unsafe { proxy_get_current_time_nanoseconds(&raw mut time) };
+    (result == OK).then_some(time)
 }
 
 /// A property of the host's; in its path, a zero byte stands between two names.

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::net::IpAddr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use portcullis_engine::token::{HostCrypto, SignatureCheck};
 use portcullis_engine::{
@@ -26,9 +26,9 @@ pub(crate) struct HostFacts;
 
 impl Facts for HostFacts {
     fn now(&self) -> UnixTime {
-        let since_epoch = hostcalls::get_current_time().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let millis = direct::current_time().and_then(|time| i64::try_from(time / 1_000_000).ok());
         // Without a clock every token is of the distant past.
-        UnixTime::from_millis(since_epoch.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(i64::MAX))
+        UnixTime::from_millis(millis.unwrap_or(i64::MAX))
     }
 
     fn client(&self) -> Option<IpAddr> {
