@@ -116,8 +116,8 @@ fn parse_ipv4_peer(text: &[u8]) -> Option<Ipv4Addr> {
         match (byte, number) {
             (b'0'..=b'9', None) => number = Some(u32::from(byte - b'0')),
             // One that begins with a zero has no other digit.
-            (b'0'..=b'9', Some(1..)) => {
-                let next = number.unwrap_or_default() * 10 + u32::from(byte - b'0');
+            (b'0'..=b'9', Some(before @ 1..)) => {
+                let next = before * 10 + u32::from(byte - b'0');
                 number = Some(next).filter(|next| *next <= limit);
                 number?;
             }
