@@ -1,9 +1,12 @@
-"""Takes out of a proxy-wasm module the callbacks that it has nothing to do in.
+"""Takes out of a proxy-wasm module the callbacks that it has nothing to do in, and the SDK's where it has its own.
 
     prune_exports.py IN OUT
 
 The SDK exports every callback there is, and the host crosses into the module for each that is exported: for every piece of
 a body, too. A callback that is not exported is not called, and counts as "go on" (proxy-wasm-cpp-host, `ContextBase`).
+
+A callback of the filter's own is exported as `portcullis_on_…`, since two functions cannot have one name; it becomes `proxy_on_…`
+in the place of the SDK's.
 """
 
 import sys
@@ -13,6 +16,7 @@ UNUSED = {
     "proxy_on_response_body",
     "proxy_on_done",
 }
+OWN, HOST = "portcullis_on_", "proxy_on_"
 EXPORTS = 7
 
 
@@ -38,17 +42,22 @@ def number(value):
 
 
 def prune(section):
-    """The export section (section 5.5.10) without those names."""
+    """The export section (section 5.5.10) without those names, and with the filter's own under the names that the host calls."""
     count, at = read_number(section, 0)
-    kept = []
+    exports = {}
     for _ in range(count):
-        start = at
         length, at = read_number(section, at)
         name = section[at:at + length].decode()
-        _, at = read_number(section, at + length + 1)
-        if name not in UNUSED:
-            kept.append(section[start:at])
-    return number(len(kept)) + b"".join(kept)
+        start = at + length
+        _, at = read_number(section, start + 1)
+        exports[name] = section[start:at]
+    own = {HOST + name.removeprefix(OWN): name for name in exports if name.startswith(OWN)}
+    missing = own.keys() - exports.keys()
+    if missing:
+        raise SystemExit(f"the SDK has no {', '.join(sorted(missing))}: the host would not know it either")
+    exports |= {name: exports.pop(mine) for name, mine in own.items()}
+    kept = [(name.encode(), what) for name, what in exports.items() if name not in UNUSED]
+    return number(len(kept)) + b"".join(number(len(name)) + name + what for name, what in kept)
 
 
 def main(source, target):

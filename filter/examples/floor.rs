@@ -10,12 +10,14 @@
 #[path = "../src/direct.rs"]
 mod direct;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use direct::HeaderMap;
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, MetricType, Status};
+use proxy_wasm::traits::{Context, RootContext};
+use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, MetricType, Status};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]
@@ -47,10 +49,8 @@ const RESPONSE: [(&str, &str); 9] = [
     ("vary", "Origin"),
 ];
 
-#[derive(Default)]
-struct Root(Rc<Plan>);
-
-struct Http(Rc<Plan>);
+/// Its own context.
+struct Root(u32);
 
 #[derive(Default)]
 struct Plan {
@@ -63,32 +63,30 @@ impl Plan {
     fn has(&self, step: u8) -> bool {
         self.steps.contains(&step)
     }
-}
 
-impl Http {
     fn request(&self) -> Result<(), Status> {
         let map = MapType::HttpRequestHeaders;
-        if self.0.has(b'q') {
+        if self.has(b'q') {
             HeaderMap::read(map)?.headers()?;
         }
-        if self.0.has(b't') {
+        if self.has(b't') {
             direct::current_time().ok_or(Status::InternalFailure)?;
         }
-        if self.0.has(b'a') {
+        if self.has(b'a') {
             direct::property(b"source\0address").ok_or(Status::NotFound)?;
         }
-        if self.0.has(b'v') {
-            hostcalls::call_foreign_function("verify_signature", Some(&self.0.signature))?;
+        if self.has(b'v') {
+            hostcalls::call_foreign_function("verify_signature", Some(&self.signature))?;
         }
-        if self.0.has(b'm') {
-            self.0.counters.iter().try_for_each(|counter| hostcalls::increment_metric(*counter, 1))?;
+        if self.has(b'm') {
+            self.counters.iter().try_for_each(|counter| hostcalls::increment_metric(*counter, 1))?;
         }
-        if self.0.has(b'd') {
+        if self.has(b'd') {
             let headers = RESPONSE.to_vec();
             hostcalls::send_http_response(401, headers, Some(&PROBLEM))?;
             return Err(Status::Ok);
         }
-        if self.0.has(b'e') {
+        if self.has(b'e') {
             hostcalls::remove_map_value(map, "authorization")?;
             hostcalls::add_map_value(map, "x-user-id", "7")?;
             hostcalls::add_map_value(map, "x-user-role", "editor")?;
@@ -98,13 +96,13 @@ impl Http {
 
     fn response(&self) -> Result<(), Status> {
         let map = MapType::HttpResponseHeaders;
-        if self.0.has(b'd') {
+        if self.has(b'd') {
             return Ok(());
         }
-        if self.0.has(b'p') {
+        if self.has(b'p') {
             HeaderMap::read(map)?.headers()?;
         }
-        if self.0.has(b's') {
+        if self.has(b's') {
             RESPONSE.iter().try_for_each(|(name, value)| hostcalls::add_map_value(map, name, value))?;
         }
         Ok(())
@@ -135,39 +133,64 @@ impl RootContext for Root {
         let configuration = configuration.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
         let (steps, signature) = configuration.split_once(' ').unwrap_or((&configuration, ""));
         let Some(signature) = bytes_of(signature) else { return false };
-        self.0 = Rc::new(Plan { steps: steps.into(), signature, counters });
+        let plan = Rc::new(Plan { steps: steps.into(), signature, counters });
+        PLANS.with_borrow_mut(|plans| plans.insert(self.0, plan));
         true
-    }
-
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http(Rc::clone(&self.0))))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
     }
 }
 
-impl Context for Http {}
+thread_local! {
+    /// By context: of roots and of the requests under them.
+    static PLANS: RefCell<FxHashMap<u32, Rc<Plan>>> = const { RefCell::new(FxHashMap::with_hasher(FxBuildHasher)) };
+}
 
-impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        action(self.request())
-    }
+fn plan(context: u32) -> Rc<Plan> {
+    PLANS.with_borrow(|plans| plans.get(&context).cloned()).unwrap_or_default()
+}
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        action(self.response())
-    }
+#[expect(unsafe_code, reason = "the SDK has this callback in Rust, but under no path")]
+unsafe extern "C" {
+    safe fn proxy_on_context_create(context: u32, root: u32);
+}
 
-    fn on_log(&mut self) {
-        if self.0.has(b'r') {
-            // Whether there is one shows in the log that the bench has written.
-            let _ = direct::set_property(b"portcullis.audit", &RECORD);
-        }
+#[expect(unsafe_code, reason = "a name for the host")]
+#[unsafe(export_name = "portcullis_on_context_create")]
+extern "C" fn create(context: u32, root: u32) {
+    if root == 0 {
+        return proxy_on_context_create(context, root);
     }
+    let plan = plan(root);
+    PLANS.with_borrow_mut(|plans| plans.insert(context, plan));
+}
+
+#[expect(unsafe_code, reason = "a name for the host")]
+#[unsafe(export_name = "portcullis_on_request_headers")]
+extern "C" fn request_headers(context: u32, _: usize, _: bool) -> Action {
+    action(plan(context).request())
+}
+
+#[expect(unsafe_code, reason = "a name for the host")]
+#[unsafe(export_name = "portcullis_on_response_headers")]
+extern "C" fn response_headers(context: u32, _: usize, _: bool) -> Action {
+    action(plan(context).response())
+}
+
+#[expect(unsafe_code, reason = "a name for the host")]
+#[unsafe(export_name = "portcullis_on_log")]
+extern "C" fn log(context: u32) {
+    if plan(context).has(b'r') {
+        // Whether there is one shows in the log that the bench has written.
+        let _ = direct::set_property(b"portcullis.audit", &RECORD);
+    }
+}
+
+#[expect(unsafe_code, reason = "a name for the host")]
+#[unsafe(export_name = "portcullis_on_delete")]
+extern "C" fn delete(context: u32) {
+    PLANS.with_borrow_mut(|plans| plans.remove(&context));
 }
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+    proxy_wasm::set_root_context(|context| Box::new(Root(context)));
 }}

@@ -24,6 +24,11 @@ mod metrics;
 mod plugin;
 #[path = "../src/shared.rs"]
 mod shared;
+#[path = "../src/streams.rs"]
+mod streams;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -35,73 +40,91 @@ use crate::plugin::Root;
 #[global_allocator]
 static MEMORY: portcullis_memory::Lists = portcullis_memory::Lists::new();
 
-/// The filter's root context, whose requests can trap.
-struct Trapping(Root);
+/// The filter's root context, whose requests can trap. They come by the SDK's callbacks, before they go to the filter's.
+struct Trapping {
+    root: u32,
+    filter: Root,
+}
 
 struct Request {
-    request: Box<dyn HttpContext>,
+    context: u32,
     trap: Vec<u8>,
 }
 
 impl Request {
-    fn at(&self, place: &str) {
+    /// What is under way in the filter, unless this is the place to trap.
+    fn at(&self, place: &str) -> Option<Rc<RefCell<http::Request>>> {
         if self.trap == place.as_bytes() {
             std::process::abort();
         }
+        streams::get(self.context)
     }
 }
 
 impl Context for Trapping {
     fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, trailers: usize) {
-        self.0.on_http_call_response(token, headers, size, trailers);
+        self.filter.on_http_call_response(token, headers, size, trailers);
     }
 }
 
 impl RootContext for Trapping {
     fn on_configure(&mut self, size: usize) -> bool {
-        self.0.on_configure(size)
+        self.filter.on_configure(size)
     }
 
     fn on_tick(&mut self) {
-        self.0.on_tick();
+        self.filter.on_tick();
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        let request = self.0.create_http_context(context)?;
-        Some(Box::new(Request { request, trap: Vec::new() }))
+        streams::create(context, self.root);
+        Some(Box::new(Request { context, trap: Vec::new() }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
-        self.0.get_type()
+        Some(ContextType::HttpContext)
     }
 }
 
 impl Context for Request {}
 
+impl Drop for Request {
+    fn drop(&mut self) {
+        streams::delete(self.context);
+    }
+}
+
 impl HttpContext for Request {
-    fn on_http_request_headers(&mut self, count: usize, end: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         let trap = hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, "x-trap");
         self.trap = trap.ok().flatten().unwrap_or_default();
-        self.at("request");
-        self.request.on_http_request_headers(count, end)
+        self.at("request").map_or(Action::Pause, |request| http::on_request_headers(&request, end))
     }
 
-    fn on_http_response_headers(&mut self, count: usize, end: bool) -> Action {
-        self.at("response");
-        self.request.on_http_response_headers(count, end)
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        self.at("-").map_or(Action::Pause, |request| http::on_request_body(&request, size, end))
     }
 
-    fn on_http_response_trailers(&mut self, count: usize) -> Action {
-        self.request.on_http_response_trailers(count)
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.at("-").map_or(Action::Pause, |request| http::on_request_trailers(&request))
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        self.at("response").map_or(Action::Pause, |request| http::on_response_headers(&request))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.at("-").map_or(Action::Pause, |request| http::on_response_trailers(&request))
     }
 
     fn on_log(&mut self) {
-        self.at("log");
-        self.request.on_log();
+        if let Some(request) = self.at("log") {
+            http::on_log(&request);
+        }
     }
 }
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|context| Box::new(Trapping(Root::new(context))));
+    proxy_wasm::set_root_context(|context| Box::new(Trapping { root: context, filter: Root::new(context) }));
 }}

@@ -1,4 +1,4 @@
-//! The HTTP context: each callback asks the engine and carries out what it says.
+//! The callbacks of a request: each asks the engine and carries out what it says.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -7,7 +7,6 @@ use portcullis_engine::{
     Attempt, AuditRecord, Change, Counter, Decision, HeaderEdit, Headers, LocalReply, Policy, RequestAction,
     ResponsePlan, Verdict, failure_reply,
 };
-use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Status};
 
 use crate::direct::HeaderMap;
@@ -19,10 +18,7 @@ use crate::plugin::Plugin;
 /// How often a request is decided again because there are newer keys.
 const MAX_ASKED_AGAIN: usize = 3;
 
-/// The context of one request. The root context knows it too, while it waits.
-pub(crate) struct Http(Rc<RefCell<Request>>);
-
-/// One request.
+/// One request. The root context knows it too, while it waits.
 pub(crate) struct Request {
     context: u32,
     plugin: Option<Rc<Plugin>>,
@@ -39,7 +35,7 @@ pub(crate) struct Request {
     /// The head is all there is.
     is_whole: bool,
     /// The head is good, and waits for its body to be judged.
-    judging: Option<Verdict>,
+    judging: Option<Box<Verdict>>,
     /// How much of the body has come.
     body_size: usize,
     /// Where its attempt to sign in is counted, until the answer is known.
@@ -66,26 +62,6 @@ fn status_of(headers: &Headers<'_>) -> Option<u16> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-impl Http {
-    pub(crate) fn new(context: u32, plugin: Option<Rc<Plugin>>) -> Self {
-        let request = Request {
-            context,
-            plugin,
-            response: None,
-            record: None,
-            undecided: None,
-            status: None,
-            replied: false,
-            passed: false,
-            is_whole: false,
-            judging: None,
-            body_size: 0,
-            reserved: None,
-        };
-        Self(Rc::new(RefCell::new(request)))
-    }
-}
-
 /// Goes on with a request that has waited, from the root context.
 pub(crate) fn resume(request: &RefCell<Request>) {
     let outcome = {
@@ -105,6 +81,23 @@ pub(crate) fn resume(request: &RefCell<Request>) {
 }
 
 impl Request {
+    pub(crate) const fn new(context: u32, plugin: Option<Rc<Plugin>>) -> Self {
+        Self {
+            context,
+            plugin,
+            response: None,
+            record: None,
+            undecided: None,
+            status: None,
+            replied: false,
+            passed: false,
+            is_whole: false,
+            judging: None,
+            body_size: 0,
+            reserved: None,
+        }
+    }
+
     fn decide(&mut self, patience: Patience, itself: &Weak<RefCell<Self>>) -> Outcome {
         let Some(plugin) = self.plugin.clone() else { return self.reply(failure_reply(503)) };
         let map = host::request_headers();
@@ -151,7 +144,7 @@ impl Request {
                 return self.fail("cannot edit the request's headers", status);
             }
             self.response = Some(verdict.response.clone());
-            self.judging = Some(verdict);
+            self.judging = Some(Box::new(verdict));
             return Outcome::Wait;
         }
         plugin.metrics.decided(verdict.decision);
@@ -290,98 +283,90 @@ impl Outcome {
     }
 }
 
-impl Http {
-    /// What follows a head goes where it went, once it was judged where that is asked for. To Envoy, with
-    /// `allow_on_headers_stop_iteration`, "go on" in answer to a piece of a body or to trailers is "go on" for a head
-    /// that was held back, too.
-    fn follow(&self, size: Option<usize>, is_whole: bool) -> Action {
-        let Ok(mut request) = self.0.try_borrow_mut() else { return Action::Pause };
-        if request.passed {
-            return Action::Continue;
+/// What follows a head goes where it went, once it was judged where that is asked for. To Envoy, with
+/// `allow_on_headers_stop_iteration`, "go on" in answer to a piece of a body or to trailers is "go on" for a head
+/// that was held back, too.
+fn follow(request: &RefCell<Request>, size: Option<usize>, is_whole: bool) -> Action {
+    let Ok(mut request) = request.try_borrow_mut() else { return Action::Pause };
+    if request.passed {
+        return Action::Continue;
+    }
+    if let Some(size) = size {
+        request.body_size = size;
+    }
+    request.judge(is_whole).action()
+}
+
+pub(crate) fn on_request_headers(request: &Rc<RefCell<Request>>, end_of_stream: bool) -> Action {
+    let itself = Rc::downgrade(request);
+    let outcome = match request.try_borrow_mut() {
+        Ok(mut request) => {
+            request.is_whole = end_of_stream;
+            request.decide(Patience::Some, &itself)
         }
-        if let Some(size) = size {
-            request.body_size = size;
+        Err(_) => Outcome::Reply(failure_reply(500)),
+    };
+    outcome.action()
+}
+
+pub(crate) fn on_request_body(request: &RefCell<Request>, size: usize, end_of_stream: bool) -> Action {
+    follow(request, Some(size), end_of_stream)
+}
+
+pub(crate) fn on_request_trailers(request: &RefCell<Request>) -> Action {
+    let edited = request.try_borrow().map_or(Err(Status::InternalFailure), |request| request.edit_request_trailers());
+    match edited {
+        Ok(()) => follow(request, None, true),
+        Err(status) => {
+            // The head may be gone already. Without its end the request is never whole, and the host's time-out ends it.
+            log::error!("cannot edit the request's trailers: {status:?}");
+            Action::Pause
         }
-        request.judge(is_whole).action()
     }
 }
 
-impl Context for Http {}
+pub(crate) fn on_response_headers(request: &RefCell<Request>) -> Action {
+    let outcome = match request.try_borrow_mut() {
+        Ok(mut request) => request.edit_response(),
+        Err(_) => Outcome::Reply(failure_reply(500)),
+    };
+    outcome.action()
+}
 
-impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        let itself = Rc::downgrade(&self.0);
-        let outcome = match self.0.try_borrow_mut() {
-            Ok(mut request) => {
-                request.is_whole = end_of_stream;
-                request.decide(Patience::Some, &itself)
-            }
-            Err(_) => Outcome::Reply(failure_reply(500)),
-        };
-        outcome.action()
-    }
-
-    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.follow(Some(size), end_of_stream)
-    }
-
-    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        let edited =
-            self.0.try_borrow().map_or(Err(Status::InternalFailure), |request| request.edit_request_trailers());
-        match edited {
-            Ok(()) => self.follow(None, true),
-            Err(status) => {
-                // The head may be gone already. Without its end the request is never whole, and the host's time-out ends it.
-                log::error!("cannot edit the request's trailers: {status:?}");
-                Action::Pause
-            }
+pub(crate) fn on_response_trailers(request: &RefCell<Request>) -> Action {
+    let edited = request.try_borrow().map_or(Err(Status::InternalFailure), |request| request.edit_response_trailers());
+    match edited {
+        Ok(()) => Action::Continue,
+        Err(status) => {
+            // Too late for another reply. What might tell of the inside stays here, and the host's time-out ends it.
+            log::error!("cannot edit the response's trailers: {status:?}");
+            Action::Pause
         }
     }
+}
 
-    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let outcome = match self.0.try_borrow_mut() {
-            Ok(mut request) => request.edit_response(),
-            Err(_) => Outcome::Reply(failure_reply(500)),
-        };
-        outcome.action()
+pub(crate) fn on_log(request: &RefCell<Request>) {
+    let Ok(mut request) = request.try_borrow_mut() else { return };
+    let Some(plugin) = request.plugin.clone() else { return };
+    if let Some(decision) = request.undecided.take() {
+        plugin.metrics.decided(decision);
     }
-
-    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        let edited =
-            self.0.try_borrow().map_or(Err(Status::InternalFailure), |request| request.edit_response_trailers());
-        match edited {
-            Ok(()) => Action::Continue,
-            Err(status) => {
-                // Too late for another reply. What might tell of the inside stays here, and the host's time-out ends it.
-                log::error!("cannot edit the response's trailers: {status:?}");
-                Action::Pause
-            }
-        }
+    if let Some(mut verdict) = request.judging.take() {
+        verdict.abandon_body();
+        plugin.metrics.decided(verdict.decision);
+        request.record = verdict.audit;
     }
-
-    fn on_log(&mut self) {
-        let Ok(mut request) = self.0.try_borrow_mut() else { return };
-        let Some(plugin) = request.plugin.clone() else { return };
-        if let Some(decision) = request.undecided.take() {
-            plugin.metrics.decided(decision);
-        }
-        if let Some(mut verdict) = request.judging.take() {
-            verdict.abandon_body();
-            plugin.metrics.decided(verdict.decision);
-            request.record = verdict.audit;
-        }
-        let replied = request.replied;
-        request.settle(!replied);
-        let Some(record) = request.record.take() else { return };
-        let sinks = plugin.policy.sinks();
-        // One callback runs at a time, and this is held for the length of this one: it cannot be taken.
-        let Ok(mut journal) = plugin.journal.try_borrow_mut() else { return };
-        let entry = journal.enter(record, request.status.or_else(host::response_code));
-        host::log_audit_lines(entry.summary);
-        let Some(line) = entry.line else { return };
-        if sinks.access_log {
-            host::leave_audit_record(&line);
-        }
-        host::log_audit_lines(Some(line).filter(|_| sinks.log));
+    let replied = request.replied;
+    request.settle(!replied);
+    let Some(record) = request.record.take() else { return };
+    let sinks = plugin.policy.sinks();
+    // One callback runs at a time, and this is held for the length of this one: it cannot be taken.
+    let Ok(mut journal) = plugin.journal.try_borrow_mut() else { return };
+    let entry = journal.enter(record, request.status.or_else(host::response_code));
+    host::log_audit_lines(entry.summary);
+    let Some(line) = entry.line else { return };
+    if sinks.access_log {
+        host::leave_audit_record(&line);
     }
+    host::log_audit_lines(Some(line).filter(|_| sinks.log));
 }

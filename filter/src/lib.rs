@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro writes")]
 
 mod direct;
+mod exports;
 mod feed;
 mod fetch;
 mod host;
@@ -11,6 +12,7 @@ mod lockout;
 mod metrics;
 mod plugin;
 mod shared;
+mod streams;
 
 use proxy_wasm::types::LogLevel;
 

@@ -5,14 +5,14 @@ use std::rc::Rc;
 
 use portcullis_engine::token::Proven;
 use portcullis_engine::{Facts as _, Journal, Policy, UnixTime, Worker};
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
+use proxy_wasm::traits::{Context, RootContext};
 
 use crate::fetch::Fetcher;
 use crate::host::{self, HostFacts};
-use crate::http::{self, Http, Request};
+use crate::http::{self, Request};
 use crate::lockout;
 use crate::metrics::{self, Metrics};
+use crate::streams;
 
 /// A policy in force, and what counts its decisions.
 pub(crate) struct Plugin {
@@ -79,7 +79,7 @@ impl Plugin {
     }
 }
 
-/// The root context; without a plugin, every request is refused.
+/// The root context; without a plugin, every request under it is refused.
 pub(crate) struct Root {
     context: u32,
     plugin: Option<Rc<Plugin>>,
@@ -101,6 +101,7 @@ impl Drop for Plugin {
 /// The host lets go of a root context whose configuration is replaced, and of the answers it waits for.
 impl Drop for Root {
     fn drop(&mut self) {
+        streams::withdraw(self.context);
         let Some(plugin) = &self.plugin else { return };
         if let Ok(mut fetcher) = plugin.fetcher.try_borrow_mut() {
             fetcher.abandon(&plugin.policy);
@@ -147,7 +148,9 @@ impl RootContext for Root {
         };
         log::info!("{in_force}");
         metrics::policy(true);
-        if let Some(before) = self.plugin.replace(Rc::new(plugin)) {
+        let plugin = Rc::new(plugin);
+        streams::put_in_force(self.context, Rc::clone(&plugin));
+        if let Some(before) = self.plugin.replace(plugin) {
             before.fetching(self.context, |fetcher, policy, _, _| {
                 fetcher.abandon(policy);
                 fetcher.release_all()
@@ -161,13 +164,5 @@ impl RootContext for Root {
         let Some(plugin) = &self.plugin else { return };
         plugin.fetching(self.context, Fetcher::tick);
         plugin.write_journal(Journal::due);
-    }
-
-    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http::new(context, self.plugin.clone())))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
     }
 }
