@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use portcullis_engine::token::{HostCrypto, SignatureCheck};
 use portcullis_engine::{
-    Change, Counter, Facts, HeaderEdit, Headers, LocalReply, Lockout, Secret, SecretLookup, Standing, UnixTime,
-    parse_peer,
+    Change, Counter, Facts, HeaderEdit, HeaderEdits, Headers, LocalReply, Lockout, Secret, SecretLookup, Standing,
+    UnixTime, parse_peer,
 };
 use prost::Message as _;
 use proxy_wasm::hostcalls;
@@ -145,12 +145,12 @@ pub(crate) fn response_trailers() -> Result<HeaderMap, Status> {
 }
 
 /// Edits the request's headers, of which `known` were just read.
-pub(crate) fn edit_request(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
+pub(crate) fn edit_request(known: &Headers<'_>, edits: &HeaderEdits) -> Result<(), Status> {
     edits.iter().try_for_each(|edit| apply(MapType::HttpRequestHeaders, known, edit))
 }
 
 /// Edits the response's headers, of which `known` were just read.
-pub(crate) fn edit_response(known: &Headers<'_>, edits: &[HeaderEdit]) -> Result<(), Status> {
+pub(crate) fn edit_response(known: &Headers<'_>, edits: &HeaderEdits) -> Result<(), Status> {
     edits.iter().try_for_each(|edit| apply(MapType::HttpResponseHeaders, known, edit))
 }
 
@@ -171,7 +171,7 @@ fn apply(map: MapType, known: &Headers<'_>, edit: &HeaderEdit) -> Result<(), Sta
             hostcalls::add_map_value(map, name, value)
         }
         HeaderEdit::Set(name, value) => hostcalls::set_map_value(map, name, Some(value)),
-        HeaderEdit::Append(name, value) => hostcalls::add_map_value(map, name, value),
+        HeaderEdit::Add(name, value) | HeaderEdit::Append(name, value) => hostcalls::add_map_value(map, name, value),
         HeaderEdit::Remove(name) => hostcalls::remove_map_value(map, name),
     }
 }

@@ -135,7 +135,7 @@ fn decide(policy: &Policy, worker: &mut Worker, request: &[u8], response: &[u8])
         RequestAction::Reply(reply) => reply.headers.len(),
         RequestAction::Continue(edits) => {
             let headers = parse_header_map(&response).unwrap_or_default();
-            edits.len() + verdict.response.edits(&headers).len()
+            edits.iter().count() + verdict.response.edits(&headers).iter().count()
         }
     };
     changed + verdict.audit.map_or(0, |record| record.line(Some(200)).len())

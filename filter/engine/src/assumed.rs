@@ -57,7 +57,7 @@ impl Policy {
             self.sources.0.iter().enumerate().find(|(_, source)| source.providers.contains(&index))?;
         let claims = identity.claims.clone();
         let (times, masks) = (times(facts.now()), &self.audit.masks);
-        let session = Session::dangerously_assume(index, provider, claims, times, &self.known_roles, masks);
+        let session = Session::dangerously_assume(index, provider, claims, times, &self.roles, masks);
         let mut cache = TokenCache::new(CacheLimits::default());
         cache.insert(source_index, PLACEHOLDER, Rc::new(session));
         present(&source.place, headers);

@@ -52,6 +52,46 @@ pub(crate) struct RoleRights {
 /// The roles and their rights.
 pub(crate) type RoleTable = FixedMap<String, RoleRights>;
 
+/// The roles of a policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Roles {
+    pub(crate) table: RoleTable,
+    /// Every role named anywhere in the policy: the only ones a record repeats.
+    pub(crate) known: Vec<String>,
+}
+
+/// The roles of a caller, and how far they reach: for each action the one that reaches furthest, which decides.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeldRoles {
+    names: Vec<Rc<str>>,
+    read: Option<(Rc<str>, Reach)>,
+    write: Option<(Rc<str>, Reach)>,
+    other: Option<(Rc<str>, Reach)>,
+}
+
+impl HeldRoles {
+    pub(crate) fn new(names: Vec<Rc<str>>, table: &RoleTable) -> Self {
+        let furthest = |action| {
+            let known = names.iter().filter_map(|role| Some((role, table.get(&**role)?.reach(action))));
+            known.max_by_key(|(_, reach)| *reach).map(|(role, reach)| (Rc::clone(role), reach))
+        };
+        let (read, write, other) = (furthest(Action::Read), furthest(Action::Write), furthest(Action::Other));
+        Self { names, read, write, other }
+    }
+
+    pub(crate) fn names(&self) -> &[Rc<str>] {
+        &self.names
+    }
+
+    const fn furthest(&self, action: Action) -> Option<&(Rc<str>, Reach)> {
+        match action {
+            Action::Read => self.read.as_ref(),
+            Action::Write => self.write.as_ref(),
+            Action::Other => self.other.as_ref(),
+        }
+    }
+}
+
 /// A condition of a route's `when`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
@@ -159,14 +199,13 @@ impl Requirement {
     pub(crate) fn authorize(
         &self,
         authentication: &Authentication<'_>,
-        table: &RoleTable,
         matched: &RouteMatch<'_>,
         head: &RequestHead<'_>,
         now: UnixTime,
     ) -> Result<Permit, DenyReason> {
         let caller = authentication.caller();
-        let roles = caller.map(|caller| caller.session.roles.as_slice());
-        let Grant { reason, role, own } = self.grant(roles, table, head.envelope.method.action())?;
+        let roles = caller.map(|caller| &caller.session.roles);
+        let Grant { reason, role, own } = self.grant(roles, head.envelope.method.action())?;
         let permit = Permit { reason, role: role.map(Rc::clone) };
         if matches!(self, Self::Public) {
             return Ok(permit);
@@ -188,12 +227,7 @@ impl Requirement {
 
     /// What the roles of a caller give it, or `None` those of one without a token: the part of a decision that needs no
     /// request, and without which there is no permit.
-    pub(crate) fn grant<'r>(
-        &'r self,
-        roles: Option<&'r [Rc<str>]>,
-        table: &RoleTable,
-        action: Action,
-    ) -> Result<Grant<'r>, DenyReason> {
+    pub(crate) fn grant<'r>(&'r self, roles: Option<&'r HeldRoles>, action: Action) -> Result<Grant<'r>, DenyReason> {
         if matches!(self, Self::Public) {
             return Ok(Grant { reason: AllowReason::Public, role: None, own: None });
         }
@@ -202,8 +236,8 @@ impl Requirement {
             Self::Public | Self::Authenticated => {
                 Ok(Grant { reason: AllowReason::Authenticated, role: None, own: None })
             }
-            Self::Roles(allowed) => grant_by_name(allowed, roles),
-            Self::RoleTable(owner) => grant_by_table(owner, roles, table, action),
+            Self::Roles(allowed) => grant_by_name(allowed, roles.names()),
+            Self::RoleTable(owner) => grant_by_table(owner, roles, action),
         }
     }
 }
@@ -222,24 +256,23 @@ impl Requirement {
     pub(crate) fn examine(
         &self,
         authentication: &Authentication<'_>,
-        table: &RoleTable,
         matched: &RouteMatch<'_>,
         head: &RequestHead<'_>,
         now: UnixTime,
     ) -> Vec<Finding> {
         let caller = authentication.caller();
         let action = head.envelope.method.action();
-        let grant = self.grant(caller.map(|caller| caller.session.roles.as_slice()), table, action);
-        let roles = caller.map(|caller| caller.session.roles.as_slice()).unwrap_or_default();
+        let grant = self.grant(caller.map(|caller| &caller.session.roles), action);
+        let names = caller.map(|caller| caller.session.roles.names()).unwrap_or_default();
         let mut detail = self.describe();
         match self {
             Self::Public | Self::Authenticated => {}
             _ if caller.is_none() => {}
             Self::Roles(_) => match grant.as_ref().ok().and_then(|grant| grant.role) {
                 Some(role) => detail.push_str(&format!(", role `{role}`")),
-                None => detail.push_str(&format!(", the caller's: [{}]", roles.join(", "))),
+                None => detail.push_str(&format!(", the caller's: [{}]", names.join(", "))),
             },
-            Self::RoleTable(_) => match furthest(roles, table, action) {
+            Self::RoleTable(_) => match caller.and_then(|caller| caller.session.roles.furthest(action)) {
                 Some((role, reach)) => {
                     detail.push_str(&format!(", role `{role}`, {}: {}", action.word(), reach.word()));
                 }
@@ -290,13 +323,8 @@ fn grant_by_name<'r>(allowed: &[String], roles: &'r [Rc<str>]) -> Result<Grant<'
 }
 
 #[inline(never)]
-fn grant_by_table<'r>(
-    owner: &'r Owner,
-    roles: &'r [Rc<str>],
-    table: &RoleTable,
-    action: Action,
-) -> Result<Grant<'r>, DenyReason> {
-    let (role, reach) = furthest(roles, table, action).ok_or(DenyReason::RoleMissing)?;
+fn grant_by_table<'r>(owner: &'r Owner, roles: &'r HeldRoles, action: Action) -> Result<Grant<'r>, DenyReason> {
+    let (role, reach) = roles.furthest(action).ok_or(DenyReason::RoleMissing)?;
     let (reason, own) = match (reach, owner) {
         (Reach::Any, _) => (AllowReason::RoleAllowed, None),
         (Reach::Own, Owner::Upstream) => (AllowReason::OwnerUpstream, None),
@@ -305,12 +333,6 @@ fn grant_by_table<'r>(
         (Reach::None, _) => return Err(DenyReason::RoleDenied),
     };
     Ok(Grant { reason, role: Some(role), own })
-}
-
-/// The role that reaches furthest, which decides.
-fn furthest<'r>(roles: &'r [Rc<str>], table: &RoleTable, action: Action) -> Option<(&'r Rc<str>, Reach)> {
-    let known = roles.iter().filter_map(|role| table.get(&**role).map(|rights| (role, rights.reach(action))));
-    known.max_by_key(|(_, reach)| *reach)
 }
 
 fn owns(caller: &Principal<'_>, param: Option<&str>, claim: &ClaimPath) -> bool {

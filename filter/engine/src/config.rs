@@ -23,7 +23,7 @@ use self::error::Path;
 use self::provider::RawProvider;
 use self::route::RawRoute;
 use crate::audit::scrub;
-use crate::authz::{Operand, Requirement, RoleTable, Test};
+use crate::authz::{Operand, Requirement, RoleTable, Roles, Test};
 use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
 use crate::hash::{FixedMap, FixedSet};
@@ -172,8 +172,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         identity_feed: identity_feed.map(|raw| raw.feed),
         api_keys,
         lockout,
-        known_roles,
-        roles,
+        roles: Roles { table: roles, known: known_roles },
         routes,
         response,
         audit: Rc::new(audit),

@@ -128,6 +128,29 @@ impl CorsPolicy {
         headers
     }
 
+    /// The headers of an upstream's response that its edits go by.
+    pub(crate) fn weighed() -> impl Iterator<Item = &'static str> {
+        ACCESS_CONTROL.into_iter().chain(["vary"])
+    }
+
+    /// The edits of a response without any of those, whoever asks.
+    pub(crate) fn usual(&self) -> Vec<HeaderEdit> {
+        let headers = match self.origins {
+            Origins::Any => self.reply_headers(None),
+            Origins::Listed { .. } => vec![VARY],
+        };
+        headers.into_iter().map(|(name, value)| HeaderEdit::Add(name, value)).collect()
+    }
+
+    /// What comes to those where script at `origin` asks.
+    #[inline(never)]
+    pub(crate) fn allow(&self, origin: &str, edits: &mut Vec<HeaderEdit>) {
+        if matches!(self.origins, Origins::Listed { .. }) {
+            let ours = self.grant_and_expose(Some(origin));
+            edits.extend(ours.into_iter().map(|(name, value)| HeaderEdit::Add(name, value)));
+        }
+    }
+
     /// The edits of an upstream's response with these headers: its own CORS headers go, ours come.
     pub(crate) fn response_edits(&self, origin: Option<&str>, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
         let ours = self.grant_and_expose(origin);

@@ -1,5 +1,9 @@
 //! Changes to header maps, and the security headers of a response.
 
+use std::iter::Chain;
+use std::rc::Rc;
+use std::slice;
+
 use crate::request::Headers;
 use crate::set_cookie::CookieRules;
 use crate::text::{Header, Text};
@@ -9,6 +13,8 @@ use crate::text::{Header, Text};
 pub enum HeaderEdit {
     /// The header has this value and no other.
     Set(Text, Text),
+    /// The header, which is not there, has this value.
+    Add(Text, Text),
     /// One more line of the header, beside those that are there.
     Append(Text, Text),
     /// The header is gone, however often it stood there.
@@ -28,8 +34,35 @@ impl HeaderEdit {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Set(name, _) | Self::Append(name, _) | Self::Remove(name) => name,
+            Self::Set(name, _) | Self::Add(name, _) | Self::Append(name, _) | Self::Remove(name) => name,
         }
+    }
+}
+
+/// The edits of a header map, to be made in this order: its own, then those that it has in common with others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    own: Vec<HeaderEdit>,
+    shared: Option<Rc<[HeaderEdit]>>,
+}
+
+impl HeaderEdits {
+    pub(crate) const fn new(own: Vec<HeaderEdit>, shared: Option<Rc<[HeaderEdit]>>) -> Self {
+        Self { own, shared }
+    }
+
+    /// Each edit.
+    pub fn iter(&self) -> Chain<slice::Iter<'_, HeaderEdit>, slice::Iter<'_, HeaderEdit>> {
+        self.own.iter().chain(self.shared.as_deref().unwrap_or_default())
+    }
+}
+
+impl<'e> IntoIterator for &'e HeaderEdits {
+    type Item = &'e HeaderEdit;
+    type IntoIter = Chain<slice::Iter<'e, HeaderEdit>, slice::Iter<'e, HeaderEdit>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
@@ -159,72 +192,37 @@ impl HeaderRule {
         Self::Default(Text::Static(name), Text::Static(value))
     }
 
-    fn name(&self) -> &str {
+    pub(crate) const fn name(&self) -> &Text {
         match self {
             Self::Set(name, _) | Self::Default(name, _) => name,
         }
     }
 
     /// What it takes for a response without the header to obey the rule.
-    fn addition(&self) -> HeaderEdit {
+    pub(crate) fn addition(&self) -> HeaderEdit {
         let (Self::Set(name, value) | Self::Default(name, value)) = self;
-        HeaderEdit::Set(name.clone(), value.clone())
+        HeaderEdit::Add(name.clone(), value.clone())
     }
 
     /// What it takes for a response with these headers to obey the rule.
-    fn edit(&self, headers: &Headers<'_>) -> Option<HeaderEdit> {
-        let mut present = headers.iter().filter(|(name, _)| *name == self.name());
-        match self {
-            Self::Set(_, value) => {
-                let right =
-                    present.next().is_some_and(|(_, current)| *current == value.as_bytes()) && present.next().is_none();
-                (!right).then(|| self.addition())
+    pub(crate) fn edit(&self, headers: &Headers<'_>) -> Option<HeaderEdit> {
+        let mut present = headers.iter().filter(|(name, _)| *name == &**self.name()).map(|(_, value)| *value);
+        match (self, present.next()) {
+            (_, None) => Some(self.addition()),
+            (Self::Default(..), Some(_)) => None,
+            (Self::Set(name, value), Some(current)) => {
+                let right = current == value.as_bytes() && present.next().is_none();
+                (!right).then(|| HeaderEdit::Set(name.clone(), value.clone()))
             }
-            Self::Default(..) => present.next().is_none().then(|| self.addition()),
         }
     }
 }
 
-/// The rules of a response, and what they come to where the upstream sets none of their headers, as most do.
+/// What is known of headers, by the length of their names: most headers of a response are told to be none of them without
+/// being compared.
 #[derive(Clone, Debug)]
-pub(crate) struct HeaderRules {
-    rules: Vec<HeaderRule>,
-    names: NameSet,
-    additions: Vec<HeaderEdit>,
-}
-
-impl HeaderRules {
-    pub(crate) fn new(rules: Vec<HeaderRule>) -> Self {
-        let mut names = NameSet::default();
-        for rule in &rules {
-            let (HeaderRule::Set(name, _) | HeaderRule::Default(name, _)) = rule;
-            names.insert(name.clone());
-        }
-        let additions = rules.iter().map(HeaderRule::addition).collect();
-        Self { rules, names, additions }
-    }
-
-    /// What it takes for a response with these headers to obey all of them; there is room for `more`.
-    pub(crate) fn edits(&self, headers: &Headers<'_>, more: usize) -> Vec<HeaderEdit> {
-        let mut edits = Vec::with_capacity(self.additions.len() + more);
-        if self.names.has_any(headers) {
-            self.amend(headers, &mut edits);
-        } else {
-            edits.extend_from_slice(&self.additions);
-        }
-        edits
-    }
-
-    #[inline(never)]
-    fn amend(&self, headers: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
-        edits.extend(self.rules.iter().filter_map(|rule| rule.edit(headers)));
-    }
-}
-
-/// Names of headers, by their length: most headers of a response are told to be none of them without being compared.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NameSet {
-    by_length: Vec<Vec<Text>>,
+pub(crate) struct NameMap<T> {
+    by_length: Vec<Vec<(Text, T)>>,
     /// A bit for every first letter.
     initials: u64,
 }
@@ -234,37 +232,33 @@ fn initial(name: &str) -> u64 {
     1 << (name.bytes().next().unwrap_or_default() & 63)
 }
 
-impl NameSet {
-    fn insert(&mut self, name: Text) {
+impl<T> NameMap<T> {
+    pub(crate) const fn new() -> Self {
+        Self { by_length: Vec::new(), initials: 0 }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&(Text, T)> {
+        if self.initials & initial(name) == 0 {
+            return None;
+        }
+        self.by_length.get(name.len())?.iter().find(|(own, _)| **own == *name)
+    }
+}
+
+impl<T: Clone + Default> NameMap<T> {
+    /// Notes something more of a header.
+    pub(crate) fn note(&mut self, name: Text, note: impl FnOnce(&mut T)) {
         if self.by_length.len() <= name.len() {
             self.by_length.resize(name.len() + 1, Vec::new());
         }
         self.initials |= initial(&name);
-        if let Some(names) = self.by_length.get_mut(name.len()) {
-            names.push(name);
+        let Some(names) = self.by_length.get_mut(name.len()) else { return };
+        if let Some((_, known)) = names.iter_mut().find(|(own, _)| *own == name) {
+            return note(known);
         }
-    }
-
-    fn get(&self, name: &str) -> Option<&Text> {
-        if self.initials & initial(name) == 0 {
-            return None;
-        }
-        self.by_length.get(name.len())?.iter().find(|own| ***own == *name)
-    }
-
-    /// Whether any of the names is there.
-    pub(crate) fn has_any(&self, headers: &Headers<'_>) -> bool {
-        headers.iter().any(|(name, _)| self.get(name).is_some())
-    }
-
-    /// Removes those of the names that are there.
-    pub(crate) fn remove_from(&self, headers: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
-        for found in headers.iter().filter_map(|(name, _)| self.get(name)) {
-            let edit = HeaderEdit::Remove(found.clone());
-            if !edits.contains(&edit) {
-                edits.push(edit);
-            }
-        }
+        let mut known = T::default();
+        note(&mut known);
+        names.push((name, known));
     }
 }
 
@@ -326,22 +320,17 @@ impl SecurityHeaders {
     /// The rules of every response of the upstream: the preset, then what `set` says instead, less what is removed.
     pub(crate) fn rules(&self, cors: bool) -> Vec<HeaderRule> {
         let mut rules = self.preset.rules(cors);
-        rules.retain(|rule| !self.sets(rule.name()) && !self.remove.iter().any(|removed| removed == rule.name()));
+        rules.retain(|rule| !self.sets(rule.name()) && !self.remove.iter().any(|removed| **removed == **rule.name()));
         rules.extend(self.set.iter().map(|(name, value)| HeaderRule::Set(name.clone().into(), value.clone().into())));
         rules
     }
 
     /// The headers that never leave.
-    pub(crate) fn removed(&self) -> NameSet {
-        let mut names = NameSet::default();
+    pub(crate) fn removed(&self) -> impl Iterator<Item = Text> {
         let leaky = if self.preset == Preset::None { [].as_slice() } else { &LEAKY };
         let leaky = leaky.iter().map(|name| Text::Static(name)).filter(|name| !self.sets(name));
-        for name in leaky.chain(self.remove.iter().map(|name| name.clone().into())) {
-            if names.get(&name).is_none() && !self.keep.iter().any(|kept| **kept == *name) {
-                names.insert(name);
-            }
-        }
-        names
+        let all = leaky.chain(self.remove.iter().map(|name| name.clone().into()));
+        all.filter(|name| !self.keep.iter().any(|kept| **kept == **name))
     }
 
     fn sets(&self, name: &str) -> bool {

@@ -47,7 +47,7 @@ pub use audit::{AuditRecord, Journal, Sinks};
 pub use cache::{CacheLimits, TokenCache};
 pub use decision::{AllowReason, Decision, DenyReason};
 pub use header_map::parse_header_map;
-pub use headers::HeaderEdit;
+pub use headers::{HeaderEdit, HeaderEdits};
 pub use ip::parse_peer;
 pub use lockout::{Attempt, Change, Counter, LOCKOUT_SLOTS, Lockout, Standing};
 pub use pipeline::{BodyGate, ButFor, Facts, NearMiss, Objection, RequestAction, Step, Trace, Verdict};

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::audit::{AuditLevel, AuditRecord, Fields, Recording};
 use crate::authz::{Authentication, Permit, Principal, Requirement};
 use crate::decision::{AllowReason, Decision, DenyReason, Event};
-use crate::headers::HeaderEdit;
+use crate::headers::{HeaderEdit, HeaderEdits};
 use crate::input::Violation;
 use crate::lockout::{Attempt, Counter, Lockout, Standing};
 use crate::policy::Policy;
@@ -125,7 +125,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestAction {
     /// It goes on, changed like this.
-    Continue(Vec<HeaderEdit>),
+    Continue(HeaderEdits),
     /// It is answered here.
     Reply(LocalReply),
 }
@@ -301,12 +301,9 @@ impl Policy {
         let Some(matched) = &passage.matched else { return Err(DenyReason::RouteNotFound.into()) };
 
         let Route { requirement, .. } = matched.route;
-        let permit = requirement.authorize(&passage.authentication, &self.roles, matched, head, asked.now);
+        let permit = requirement.authorize(&passage.authentication, matched, head, asked.now);
         trace.step(Step::Authorization, permit.is_ok(), || {
-            explain::authorization(
-                &requirement.examine(&passage.authentication, &self.roles, matched, head, asked.now),
-                &permit,
-            )
+            explain::authorization(&requirement.examine(&passage.authentication, matched, head, asked.now), &permit)
         });
         let permit = permit?;
         // Last, so that who may not know the routes does not learn of them.
@@ -389,7 +386,7 @@ impl Policy {
                     });
                 })?;
                 trace.step(Step::Authentication, true, || {
-                    format!("{}, provider `{name}`, roles: [{}]", token.source.place, session.roles.join(", "))
+                    format!("{}, provider `{name}`, roles: [{}]", token.source.place, session.roles.names().join(", "))
                 });
                 passage.authentication = Authentication::Authenticated(Principal { provider: Some(provider), session });
                 Ok(())
@@ -437,7 +434,7 @@ impl Policy {
         let means = Means { fetched: remote, crypto: Crypto::new(asked.facts, *proven), now };
         let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, means, headers)?;
         let provider = self.providers.get(index).ok_or(UNKNOWN)?;
-        let session = Rc::new(Session::new(index, provider, verified, &self.known_roles, &self.audit.masks));
+        let session = Rc::new(Session::new(index, provider, verified, &self.roles, &self.audit.masks));
         cache.insert(token.source_index, &token.token, Rc::clone(&session));
         Ok(session)
     }
@@ -532,12 +529,15 @@ impl Policy {
         head: Option<&RequestHead<'_>>,
         passage: &Passage<'_>,
         permit: Option<&Permit>,
-    ) -> Vec<HeaderEdit> {
+    ) -> HeaderEdits {
         let principal = match &passage.authentication {
             Authentication::Authenticated(principal) => Some(principal),
             Authentication::Anonymous => None,
         };
-        let mut edits = upstream::strip_forged(envelope.headers, &self.identity_headers);
+        // Set in the place of any removal.
+        let identity = principal.map(|principal| &principal.session.headers);
+        let mut edits =
+            upstream::strip_forged(envelope.headers, &self.identity_headers, identity.map_or(&[], |own| own));
         if let Some(head) = head {
             let stays = |source: &TokenSource| match principal {
                 Some(principal) => !principal.provider.is_some_and(|provider| provider.forward),
@@ -557,13 +557,10 @@ impl Policy {
             self.sources.disguised(head).for_each(|place| stripping.take(place));
             stripping.finish();
         }
-        if let Some(principal) = principal {
-            upstream::identify(principal, &mut edits);
-        }
         if permit.is_some_and(|permit| permit.reason() == AllowReason::OwnerUpstream) {
             edits.push(HeaderEdit::set("x-portcullis-scope", "own"));
         }
-        edits
+        HeaderEdits::new(edits, identity.cloned())
     }
 }
 

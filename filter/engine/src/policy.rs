@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::audit::{AuditRules, Sinks};
-use crate::authz::RoleTable;
+use crate::authz::Roles;
 use crate::remote::RemoteJwks;
 use crate::response::ResponseRules;
 use crate::route::RouteTable;
@@ -20,9 +20,7 @@ pub struct Policy {
     pub(crate) api_keys: Option<crate::api_key::ApiKeys>,
     pub(crate) lockout: Option<crate::lockout::Lockout>,
     pub(crate) sources: Sources,
-    pub(crate) roles: RoleTable,
-    /// Every role named anywhere in the policy: the only ones a record repeats.
-    pub(crate) known_roles: Vec<String>,
+    pub(crate) roles: Roles,
     pub(crate) routes: RouteTable,
     pub(crate) response: Rc<ResponseRules>,
     /// Headers that clients cannot set: those of `claim_to_headers`, with `-` for `_`.

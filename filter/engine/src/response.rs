@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use crate::cors::CorsPolicy;
-use crate::headers::{HeaderEdit, HeaderRules, NameSet, Preset, SecurityHeaders};
+use crate::headers::{HeaderEdit, HeaderEdits, HeaderRule, NameMap, Preset, SecurityHeaders};
 use crate::input::Violation;
 use crate::reply::{Denial, LocalReply, problem_body};
 use crate::request::Headers;
-use crate::set_cookie::CookieRules;
-use crate::text::Header;
+use crate::set_cookie::{CookieRules, SET_COOKIE};
+use crate::text::{Header, Text};
 
 /// What a gRPC service says of its own failure beside the status (gRPC over HTTP/2, "Responses"; `google.rpc.Status`).
 const GRPC_WORDS: [&str; 2] = ["grpc-message", "grpc-status-details-bin"];
@@ -19,10 +19,22 @@ pub(crate) struct ResponseRules {
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) hide_upstream_5xx: bool,
     pub(crate) preset: Preset,
-    security: HeaderRules,
-    removed: NameSet,
+    security: Vec<HeaderRule>,
+    /// The headers of an upstream's response that matter.
+    noted: NameMap<Noted>,
+    /// What a response without any of them needs, whoever asks.
+    usual: Rc<[HeaderEdit]>,
     set_cookie: Option<CookieRules>,
     reply_headers: Vec<Header>,
+}
+
+/// Why a header of an upstream's response matters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Noted {
+    /// It goes.
+    removed: bool,
+    /// What else the response needs goes by it.
+    weighed: bool,
 }
 
 /// What to do with the response to one request.
@@ -37,9 +49,17 @@ impl ResponseRules {
     pub(crate) fn new(cors: Option<CorsPolicy>, security: &SecurityHeaders, hide_upstream_5xx: bool) -> Self {
         let reply_headers = security.reply_headers(cors.is_some());
         let preset = security.preset;
-        let (removed, set_cookie) = (security.removed(), security.set_cookie.clone());
-        let security = HeaderRules::new(security.rules(cors.is_some()));
-        Self { cors, hide_upstream_5xx, preset, security, removed, set_cookie, reply_headers }
+        let set_cookie = security.set_cookie.clone();
+        let rules = security.rules(cors.is_some());
+        let mut noted: NameMap<Noted> = NameMap::new();
+        let mut weigh = |name| noted.note(name, |noted| noted.weighed = true);
+        rules.iter().for_each(|rule| weigh(rule.name().clone()));
+        cors.iter().for_each(|_| CorsPolicy::weighed().for_each(|name| weigh(Text::Static(name))));
+        set_cookie.iter().for_each(|_| weigh(Text::Static(SET_COOKIE)));
+        GRPC_WORDS.iter().filter(|_| hide_upstream_5xx).for_each(|name| weigh(Text::Static(name)));
+        security.removed().for_each(|name| noted.note(name, |noted| noted.removed = true));
+        let usual = rules.iter().map(HeaderRule::addition).chain(cors.iter().flat_map(CorsPolicy::usual)).collect();
+        Self { cors, hide_upstream_5xx, preset, security: rules, noted, usual, set_cookie, reply_headers }
     }
 }
 
@@ -50,17 +70,41 @@ impl ResponsePlan {
 
     /// The edits that an upstream's response with these headers needs, and no more.
     #[must_use]
-    pub fn edits(&self, upstream: &Headers<'_>) -> Vec<HeaderEdit> {
-        let mut edits = self.rules.security.edits(upstream, 4);
-        self.rules.removed.remove_from(upstream, &mut edits);
-        if let Some(rules) = &self.rules.set_cookie {
+    pub fn edits(&self, upstream: &Headers<'_>) -> HeaderEdits {
+        let rules = &*self.rules;
+        let mut edits = Vec::new();
+        for (name, _) in upstream {
+            match rules.noted.get(name) {
+                None => {}
+                Some((_, Noted { weighed: true, .. })) => return HeaderEdits::new(self.weigh(upstream), None),
+                Some((name, _)) => remove(name, &mut edits),
+            }
+        }
+        if let (Some(cors), Some(origin)) = (&rules.cors, &self.origin) {
+            cors.allow(origin, &mut edits);
+        }
+        HeaderEdits::new(edits, Some(Rc::clone(&rules.usual)))
+    }
+
+    /// The same where some of it is there already.
+    #[inline(never)]
+    fn weigh(&self, upstream: &Headers<'_>) -> Vec<HeaderEdit> {
+        let rules = &*self.rules;
+        let mut edits: Vec<HeaderEdit> = rules.security.iter().filter_map(|rule| rule.edit(upstream)).collect();
+        self.remove_noted(upstream, &mut edits);
+        if let Some(rules) = &rules.set_cookie {
             rules.harden(upstream, &mut edits);
         }
-        if let Some(cors) = &self.rules.cors {
+        if let Some(cors) = &rules.cors {
             cors.response_edits(self.origin.as_deref(), upstream, &mut edits);
         }
         self.hide_grpc_words(upstream, &mut edits);
         edits
+    }
+
+    fn remove_noted(&self, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
+        let found = upstream.iter().filter_map(|(name, _)| self.rules.noted.get(name));
+        found.filter(|(_, noted)| noted.removed).for_each(|(name, _)| remove(name, edits));
     }
 
     /// The edits that the trailers of an upstream's response need. Only what tells of the inside goes: security headers and
@@ -68,7 +112,7 @@ impl ResponsePlan {
     #[must_use]
     pub fn trailer_edits(&self, upstream: &Headers<'_>) -> Vec<HeaderEdit> {
         let mut edits = Vec::new();
-        self.rules.removed.remove_from(upstream, &mut edits);
+        self.remove_noted(upstream, &mut edits);
         self.hide_grpc_words(upstream, &mut edits);
         edits
     }
@@ -151,6 +195,14 @@ impl ResponsePlan {
             headers.extend(cors.reply_headers(self.origin.as_deref()));
         }
         LocalReply { status, headers, body: problem_body(status, self.request_id.as_deref(), violations) }
+    }
+}
+
+/// Removes a header, if it is there twice, too.
+fn remove(name: &Text, edits: &mut Vec<HeaderEdit>) {
+    let edit = HeaderEdit::Remove(name.clone());
+    if !edits.contains(&edit) {
+        edits.push(edit);
     }
 }
 

@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::api_key::ApiKeys;
 use crate::audit::{Masked, Masks, Scrubbed, escape};
-use crate::authz::scalar_text;
+use crate::authz::{HeldRoles, Roles, scalar_text};
+use crate::headers::HeaderEdit;
 use crate::pipeline::short_digest;
-use crate::text::{Header, Text, has_control};
+use crate::text::{Text, has_control};
 use crate::time::UnixTime;
 use crate::token::{ClaimPath, KeyId, Provider, RolesFrom, TokenError, TokenTimes, VerifiedToken, Window};
 
@@ -23,9 +24,9 @@ const MAX_ROLES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) provider: usize,
-    pub(crate) roles: Vec<Rc<str>>,
-    /// The headers of `claim_to_headers` whose claims are there.
-    pub(crate) headers: Vec<Header>,
+    pub(crate) roles: HeldRoles,
+    /// Sets the headers of `claim_to_headers` whose claims are there.
+    pub(crate) headers: Rc<[HeaderEdit]>,
     pub(crate) record: RecordedIdentity,
     claims: Map<String, Value>,
     times: TokenTimes,
@@ -57,10 +58,10 @@ impl Session {
         index: usize,
         provider: &Provider,
         token: VerifiedToken,
-        known_roles: &[String],
+        policy_roles: &Roles,
         masks: &Masks,
     ) -> Self {
-        Self::of_parts(index, provider, token.into_parts(), known_roles, masks)
+        Self::of_parts(index, provider, token.into_parts(), policy_roles, masks)
     }
 
     /// A session of claims that nobody verified, for tests of policies and nowhere else.
@@ -70,10 +71,10 @@ impl Session {
         provider: &Provider,
         claims: Map<String, Value>,
         times: TokenTimes,
-        known_roles: &[String],
+        policy_roles: &Roles,
         masks: &Masks,
     ) -> Self {
-        let session = Self::of_parts(index, provider, (claims, times, None, Window::ALWAYS), known_roles, masks);
+        let session = Self::of_parts(index, provider, (claims, times, None, Window::ALWAYS), policy_roles, masks);
         session.obeyed.set(EXEMPT);
         session
     }
@@ -84,7 +85,7 @@ impl Session {
         id: &str,
         owner: &str,
         roles: impl Iterator<Item = &'r str>,
-        known_roles: &[String],
+        policy_roles: &Roles,
         masks: &Masks,
     ) -> Self {
         let roles: Vec<Rc<str>> = roles.take(MAX_ROLES).map(Rc::from).collect();
@@ -94,8 +95,9 @@ impl Session {
             set_roles(&mut claims, claim, &roles);
         }
         let headers = headers_of(&keys.claim_to_headers, &claims);
-        let record = RecordedIdentity::new(&claims, &roles, Some(Scrubbed::of(id)), known_roles, masks);
+        let record = RecordedIdentity::new(&claims, &roles, Some(Scrubbed::of(id)), policy_roles, masks);
         let (times, window) = (TokenTimes::default(), Window::ALWAYS);
+        let roles = HeldRoles::new(roles, &policy_roles.table);
         Self { provider: usize::MAX, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
     }
 
@@ -105,14 +107,15 @@ impl Session {
         &self,
         roles: impl Iterator<Item = &'r str>,
         provider: &Provider,
-        known_roles: &[String],
+        policy_roles: &Roles,
     ) -> Self {
         let roles: Vec<Rc<str>> = roles.take(MAX_ROLES).map(Rc::from).collect();
         let mut claims = self.claims.clone();
         set_roles(&mut claims, "role", &roles);
         let headers = headers_of(&provider.claim_to_headers, &claims);
-        let record = RecordedIdentity { role: known(&roles, known_roles), ..self.record.clone() };
+        let record = RecordedIdentity { role: known(&roles, policy_roles), ..self.record.clone() };
         let (provider, times, window) = (self.provider, self.times, self.window);
+        let roles = HeldRoles::new(roles, &policy_roles.table);
         Self { provider, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
     }
 
@@ -120,7 +123,7 @@ impl Session {
         index: usize,
         provider: &Provider,
         (claims, times, kid, window): (Map<String, Value>, TokenTimes, Option<Arc<KeyId>>, Window),
-        known_roles: &[String],
+        policy_roles: &Roles,
         masks: &Masks,
     ) -> Self {
         let held = match &provider.roles_from {
@@ -136,7 +139,8 @@ impl Session {
         };
         let headers = headers_of(&provider.claim_to_headers, &claims);
         let kid = kid.map(|kid| kid.recorded.clone());
-        let record = RecordedIdentity::new(&claims, &roles, kid, known_roles, masks);
+        let record = RecordedIdentity::new(&claims, &roles, kid, policy_roles, masks);
+        let roles = HeldRoles::new(roles, &policy_roles.table);
         Self { provider: index, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
     }
 
@@ -163,7 +167,7 @@ impl RecordedIdentity {
         claims: &Map<String, Value>,
         roles: &[Rc<str>],
         kid: Option<Scrubbed>,
-        known_roles: &[String],
+        policy_roles: &Roles,
         masks: &Masks,
     ) -> Self {
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
@@ -177,13 +181,13 @@ impl RecordedIdentity {
             masked.note(Masked::KID, kid.hidden);
             kid.text
         });
-        Self { user_id, masked, role: known(roles, known_roles), kid, token_id: text("jti").map(short_digest) }
+        Self { user_id, masked, role: known(roles, policy_roles), kid, token_id: text("jti").map(short_digest) }
     }
 }
 
 /// The first of some roles that the policy knows.
-fn known(roles: &[Rc<str>], known_roles: &[String]) -> Option<Rc<str>> {
-    roles.iter().find(|role| known_roles.iter().any(|known| **known == ***role)).cloned()
+fn known(roles: &[Rc<str>], policy_roles: &Roles) -> Option<Rc<str>> {
+    roles.iter().find(|role| policy_roles.known.iter().any(|known| **known == ***role)).cloned()
 }
 
 /// Roles as a token would have them: one as text, several as a list, none not at all.
@@ -199,10 +203,10 @@ fn set_roles(claims: &mut Map<String, Value>, claim: &str, roles: &[Rc<str>]) {
     claims.insert(claim.to_owned(), value);
 }
 
-fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Map<String, Value>) -> Vec<Header> {
+fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Map<String, Value>) -> Rc<[HeaderEdit]> {
     let header = |(path, header): &(ClaimPath, Text)| {
         let value = path.lookup(claims).and_then(header_value)?;
-        Some((header.clone(), Text::Shared(value.as_ref().into())))
+        Some(HeaderEdit::Set(header.clone(), Text::Shared(value.as_ref().into())))
     };
     claim_to_headers.iter().filter_map(header).collect()
 }
@@ -232,8 +236,8 @@ pub(crate) mod testing {
     pub(crate) fn session() -> Session {
         Session {
             provider: 0,
-            roles: Vec::new(),
-            headers: Vec::new(),
+            roles: HeldRoles::default(),
+            headers: Rc::new([]),
             record: RecordedIdentity::default(),
             claims: Map::new(),
             times: TokenTimes::default(),

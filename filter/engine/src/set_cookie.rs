@@ -4,7 +4,7 @@ use crate::headers::HeaderEdit;
 use crate::request::Headers;
 use crate::text::Text;
 
-const SET_COOKIE: &str = "set-cookie";
+pub(crate) const SET_COOKIE: &str = "set-cookie";
 
 /// What cookies must say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,10 +8,10 @@
 //! [`Requirement::grant`]: crate::authz::Requirement::grant
 //! [`Requirement::authorize`]: crate::authz::Requirement::authorize
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::audit::{AuditLevel, AuditRules, Mask};
+use crate::authz::HeldRoles;
 use crate::cors::Origins;
 use crate::decision::{AllowReason, DenyReason};
 use crate::headers::Preset;
@@ -117,7 +117,7 @@ impl Policy {
     /// Every role named anywhere in the policy, sorted.
     #[must_use]
     pub fn known_roles(&self) -> &[String] {
-        &self.known_roles
+        &self.roles.known
     }
 
     /// The routes, in the order of the policy.
@@ -346,17 +346,13 @@ impl<'p> RouteView<'p> {
     /// # Errors
     /// Why it may not.
     pub fn right(&self, caller: Caller<'_>, method: &str) -> Result<AllowReason, DenyReason> {
-        let role: [Rc<str>; 1];
-        let roles: Option<&[Rc<str>]> = match caller {
+        let roles = match caller {
             Caller::Anyone => None,
-            Caller::WithToken => Some(&[]),
-            Caller::Role(name) => {
-                role = [name.into()];
-                Some(&role)
-            }
+            Caller::WithToken => Some(HeldRoles::default()),
+            Caller::Role(name) => Some(HeldRoles::new(vec![name.into()], &self.policy.roles.table)),
         };
         let action = Method::of(method).action();
-        self.route.requirement.grant(roles, &self.policy.roles, action).map(|grant| grant.reason)
+        self.route.requirement.grant(roles.as_ref(), action).map(|grant| grant.reason)
     }
 
     fn knows(&self, host: &str, path: &str, method: &str) -> bool {

@@ -289,9 +289,9 @@ impl Verdict {
 
     /// What the upstream is sent, which must be something.
     #[track_caller]
-    pub(crate) fn edits(&self) -> &[HeaderEdit] {
+    pub(crate) fn edits(&self) -> Vec<&HeaderEdit> {
         match &self.action {
-            RequestAction::Continue(edits) => edits,
+            RequestAction::Continue(edits) => edits.iter().collect(),
             RequestAction::Reply(reply) => panic!("answered with {}: {}", reply.status, self.decision.reason()),
         }
     }
@@ -335,11 +335,18 @@ impl LocalReply {
 }
 
 /// A header map after the edits, sorted by name.
-pub(crate) fn after(edits: &[HeaderEdit], before: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn after<'e>(
+    edits: impl IntoIterator<Item = &'e HeaderEdit>,
+    before: &[(&str, &str)],
+) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> =
         before.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     for edit in edits {
         match edit {
+            HeaderEdit::Add(name, value) => {
+                assert!(!headers.iter().any(|(own, _)| **own == **name), "`{name}` is there already");
+                headers.push((name.to_string(), value.to_string()));
+            }
             HeaderEdit::Append(name, value) => headers.push((name.to_string(), value.to_string())),
             HeaderEdit::Remove(name) => headers.retain(|(own, _)| **own != **name),
             HeaderEdit::Set(name, value) => {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::authz::Principal;
 use crate::headers::HeaderEdit;
 use crate::request::{Headers, RequestHead, spells, spells_prefix};
 use crate::token::{Place, without_cookie, without_param};
@@ -45,9 +44,23 @@ const HEAD_ONLY: [&str; 13] = [
 /// What proxies, Envoy among them, tell of a client and of what it asked for.
 const PROXY_PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
 
-/// Removes every spelling of an identity header, and of those that would make another request of this one.
-pub(crate) fn strip_forged(headers: &Headers<'_>, identity_headers: &[String]) -> Vec<HeaderEdit> {
-    strip(headers, |name| is_forged(name, identity_headers))
+/// Removes every spelling of an identity header, and of those that would make another request of this one; but for what
+/// `identity` sets instead.
+pub(crate) fn strip_forged(
+    headers: &Headers<'_>,
+    identity_headers: &[String],
+    identity: &[HeaderEdit],
+) -> Vec<HeaderEdit> {
+    let mut edits = strip(headers, |name| is_forged(name, identity_headers));
+    if !edits.is_empty() {
+        spare(identity, &mut edits);
+    }
+    edits
+}
+
+#[inline(never)]
+fn spare(identity: &[HeaderEdit], edits: &mut Vec<HeaderEdit>) {
+    edits.retain(|edit| !identity.iter().any(|own| own.name() == edit.name()));
 }
 
 /// Removes from trailers what the head may not have, and what was looked at in the head, of which some servers know no
@@ -74,7 +87,7 @@ fn is_forged(name: &str, identity_headers: &[String]) -> bool {
 }
 
 fn strip(headers: &Headers<'_>, goes: impl Fn(&str) -> bool) -> Vec<HeaderEdit> {
-    let mut edits: Vec<HeaderEdit> = Vec::with_capacity(8);
+    let mut edits: Vec<HeaderEdit> = Vec::new();
     for (name, _) in headers {
         if goes(name) {
             remove_once(name, &mut edits);
@@ -151,14 +164,6 @@ fn rewrite(head: &RequestHead<'_>, places: &[&Place], edits: &mut Vec<HeaderEdit
 
 fn cookie_lines(head: &RequestHead<'_>) -> Vec<String> {
     head.envelope.all("cookie").filter_map(|line| std::str::from_utf8(line).ok()).map(str::to_owned).collect()
-}
-
-/// Sets the headers of `claim_to_headers`, in the place of any removal.
-pub(crate) fn identify(principal: &Principal<'_>, edits: &mut Vec<HeaderEdit>) {
-    for (header, value) in &principal.session.headers {
-        edits.retain(|edit| edit.name() != &**header);
-        edits.push(HeaderEdit::Set(header.clone(), value.clone()));
-    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use libfuzzer_sys::fuzz_target;
 use portcullis_engine::token::Proven;
 use portcullis_engine::{
-    AllowReason, Decision, HeaderEdit, LocalReply, Policy, RequestAction, Step, Trace, UnixTime, Verdict, Worker,
-    borrow_headers, parse_header_map,
+    AllowReason, Decision, HeaderEdit, HeaderEdits, LocalReply, Policy, RequestAction, Step, Trace, UnixTime, Verdict,
+    Worker, borrow_headers, parse_header_map,
 };
 use portcullis_fuzz::{At, NOW, SECRET, Signed, informed, policy, serialize, sign};
 use serde_json::Value;
@@ -225,20 +225,20 @@ fn check_reply(reply: &LocalReply) {
     }
 }
 
-fn apply(headers: &[(String, Vec<u8>)], edits: &[HeaderEdit]) -> Vec<(String, Vec<u8>)> {
+fn apply<'e>(headers: &[(String, Vec<u8>)], edits: impl IntoIterator<Item = &'e HeaderEdit>) -> Vec<(String, Vec<u8>)> {
     let mut sent = headers.to_vec();
     for edit in edits {
         if !matches!(edit, HeaderEdit::Append(..)) {
             sent.retain(|(name, _)| name != edit.name());
         }
-        if let HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value) = edit {
+        if let HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) | HeaderEdit::Append(name, value) = edit {
             sent.push((name.to_string(), value.as_bytes().to_vec()));
         }
     }
     sent
 }
 
-fn edit<'e>(edits: &'e [HeaderEdit], wanted: &str) -> Option<&'e str> {
+fn edit<'e>(edits: &'e HeaderEdits, wanted: &str) -> Option<&'e str> {
     edits.iter().find_map(|edit| match edit {
         HeaderEdit::Set(name, value) if &**name == wanted => Some(&**value),
         _ => None,
@@ -246,7 +246,7 @@ fn edit<'e>(edits: &'e [HeaderEdit], wanted: &str) -> Option<&'e str> {
 }
 
 /// What the upstream is sent: no identity but ours, no token.
-fn check_sent(sent: &[(String, Vec<u8>)], edits: &[HeaderEdit], proved: Option<()>) {
+fn check_sent(sent: &[(String, Vec<u8>)], edits: &HeaderEdits, proved: Option<()>) {
     for (name, value) in sent {
         let plain: String =
             name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
@@ -268,7 +268,10 @@ fn check_sent(sent: &[(String, Vec<u8>)], edits: &[HeaderEdit], proved: Option<(
         assert!(credential.filter(separated).is_none(), "a token is sent on");
     }
     for edit in edits {
-        let (HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value)) = edit else { continue };
+        let (HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) | HeaderEdit::Append(name, value)) = edit
+        else {
+            continue;
+        };
         // What is left of cookies is the client's own; hosts let no line break into a value.
         assert!(&**name == "cookie" || !value.bytes().any(|byte| byte.is_ascii_control()), "{name}: {value:?}");
     }
@@ -291,7 +294,10 @@ fn check_trailers(policy: &Policy, request: &Request) {
 fn check_response(verdict: &Verdict, headers: &[(&str, &[u8])]) {
     let edits = verdict.response.edits(headers);
     for edit in &edits {
-        let (HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value)) = edit else { continue };
+        let (HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) | HeaderEdit::Append(name, value)) = edit
+        else {
+            continue;
+        };
         assert!(!value.bytes().any(|byte| byte.is_ascii_control()), "{name}: {value:?}");
     }
     if let Some(reply) = verdict.response.hide_upstream_error(502, headers) {

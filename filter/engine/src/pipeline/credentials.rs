@@ -87,7 +87,7 @@ impl Policy {
             Ok(session) => {
                 trace.step(Step::Authentication, true, || {
                     let id = session.record.kid.as_deref().unwrap_or_default();
-                    format!("API key `{id}`, roles: [{}]", session.roles.join(", "))
+                    format!("API key `{id}`, roles: [{}]", session.roles.names().join(", "))
                 });
                 let principal = Principal { provider: None, session };
                 passage.authentication = Authentication::Authenticated(principal);
@@ -119,7 +119,7 @@ impl Policy {
         let proved = key.is_proved_by(&row.map_or([0; 32], |row| row.secret_sha256()));
         let row = row.filter(|_| proved).ok_or_else(unknown)?;
         let owner = row.owner().ok_or_else(unknown)?;
-        let session = Session::of_key(keys, key.id, owner, row.roles(), &self.known_roles, &self.audit.masks);
+        let session = Session::of_key(keys, key.id, owner, row.roles(), &self.roles, &self.audit.masks);
         let session = Rc::new(session);
         let expired = row.expires() != 0 && asked.now >= UnixTime::from_seconds(i64::from(row.expires()));
         let refused = if expired {
@@ -191,7 +191,7 @@ impl Policy {
             return Ok(None);
         }
         let roles = subject.and_then(|subject| subject.roles()).into_iter().flatten();
-        Ok(Some(Rc::new(session.with_roles(roles, provider, &self.known_roles))))
+        Ok(Some(Rc::new(session.with_roles(roles, provider, &self.roles))))
     }
 }
 

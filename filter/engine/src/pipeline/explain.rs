@@ -129,8 +129,7 @@ impl Policy {
         match &matched {
             None => object(Step::Route, DenyReason::RouteNotFound, route(self, &head, None)),
             Some(matched) if known || public => {
-                let findings =
-                    matched.route.requirement.examine(&passage.authentication, &self.roles, matched, &head, asked.now);
+                let findings = matched.route.requirement.examine(&passage.authentication, matched, &head, asked.now);
                 for Finding { against, detail } in findings {
                     if let Some(reason) = against {
                         object(Step::Authorization, reason, detail);

@@ -258,7 +258,7 @@ fn failures_of_the_filter_itself_look_like_any_other() {
 }
 
 /// What is left of these headers or trailers, sorted.
-fn left(edits: &[HeaderEdit], upstream: &[(&str, &str)]) -> Vec<String> {
+fn left<'e>(edits: impl IntoIterator<Item = &'e HeaderEdit>, upstream: &[(&str, &str)]) -> Vec<String> {
     let known: Vec<&str> = upstream.iter().map(|(name, _)| *name).collect();
     let left = after(edits, upstream).into_iter().filter(|(name, _)| known.contains(&&**name));
     left.map(|(name, value)| format!("{name}: {value}")).collect()
@@ -300,10 +300,11 @@ fn grpc_services_do_not_talk_about_their_own_failures() {
     ];
     for (code, kept) in codes {
         let upstream = all(Some(code));
-        let edited =
-            [("headers", hiding.edits(&headers(&upstream))), ("trailers", hiding.trailer_edits(&headers(&upstream)))];
-        for (place, edits) in edited {
-            let left = left(&edits, &upstream);
+        let edited = [
+            ("headers", left(&hiding.edits(&headers(&upstream)), &upstream)),
+            ("trailers", left(&hiding.trailer_edits(&headers(&upstream)), &upstream)),
+        ];
+        for (place, left) in edited {
             assert_eq!(
                 left.iter().any(|line| line.starts_with("grpc-message")),
                 kept,
@@ -341,5 +342,56 @@ fn trailers_lose_what_headers_would() {
             [HeaderEdit::remove("server"), HeaderEdit::remove("x-powered-by")],
             "{name}: those go, and nothing is added"
         );
+    }
+}
+
+/// What is worked out once for all responses says the same as what is worked out for one.
+#[test]
+fn the_usual_edits_are_those_of_a_response_that_is_weighed() {
+    let cors = |origins: Value| json!({"cors": {"allow_origins": origins, "expose_headers": ["x-a"]}});
+    let policies = [
+        json!({}),
+        security("api"),
+        security("none"),
+        cors(json!(["*"])),
+        amended(security("api"), cors(json!(["https://app.test"]))),
+        amended(
+            cors(json!(["https://app.test"])),
+            json!({"security_headers": {"remove": ["vary", "x-frame-options"]}}),
+        ),
+        json!({"security_headers": {"set_cookie": {"secure": true}, "remove": ["set-cookie", "grpc-message"]}}),
+        json!({"security_headers": {"set": {"server": "s", "x-frame-options": "SAMEORIGIN"}}}),
+        json!({"errors": {"hide_upstream_5xx": false}}),
+    ];
+    let fields = [
+        ("server", "s"),
+        ("x-powered-by", "p"),
+        ("x-powered-by", "p"),
+        ("x-frame-options", "ALLOW"),
+        ("content-security-policy", "default-src *"),
+        ("vary", "accept"),
+        ("access-control-allow-origin", "null"),
+        ("set-cookie", "a=b"),
+        ("grpc-message", "m"),
+        ("x-other", "o"),
+    ];
+    let routes = json!([{"name": "open", "match": {"path": "/open"}, "access": "public"}]);
+    for members in policies {
+        let policy = policy(&amended(with_routes(routes.clone()), members.clone()));
+        for origin in [None, Some("https://app.test"), Some("https://evil.test")] {
+            let request = Request::get("/open");
+            let request = origin.into_iter().fold(request, |request, origin| request.with("origin", origin));
+            let plan = request.decide(&policy).response;
+            for chosen in 0..1_u32 << fields.len() {
+                let chosen = fields.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1).map(|(_, field)| *field);
+                let upstream: Vec<_> = chosen.collect();
+                let (usual, weighed) = (plan.edits(&headers(&upstream)), plan.weigh(&headers(&upstream)));
+                assert_eq!(
+                    after(&usual, &upstream),
+                    after(&weighed, &upstream),
+                    "{members}, {origin:?} is answered {upstream:?}"
+                );
+            }
+        }
     }
 }

@@ -96,7 +96,9 @@ pub(super) fn shown_value(name: &str, value: &str) -> String {
 
 fn describe(edit: &HeaderEdit) -> String {
     visible(&match edit {
-        HeaderEdit::Set(name, value) => format!("set     {name}: {}", shown_value(name, value)),
+        HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) => {
+            format!("set     {name}: {}", shown_value(name, value))
+        }
         HeaderEdit::Append(name, value) => format!("add     {name}: {value}"),
         HeaderEdit::Remove(name) => format!("remove  {name}"),
     })
@@ -130,7 +132,7 @@ impl<'p> Explained<'p> {
             RequestAction::Reply(reply) => Some(reply.status),
         };
         let record = verdict.audit.take().map(|record| record.line(status));
-        let response = verdict.response.edits(&borrow_headers(&upstream));
+        let response = verdict.response.edits(&borrow_headers(&upstream)).iter().cloned().collect();
         Self { response, verdict, steps, objections, near_misses, status, record }
     }
 
@@ -175,7 +177,7 @@ impl<'p> Explained<'p> {
 
     fn for_programs(&self) -> Explanation<'_> {
         let (upstream, response) = match &self.verdict.action {
-            RequestAction::Continue(edits) => (Edits::of(edits), Edits::of(&self.response)),
+            RequestAction::Continue(edits) => (Edits::of(edits.iter()), Edits::of(self.response.iter())),
             RequestAction::Reply(reply) => (Edits::default(), Edits { set: reply_headers(reply), ..Edits::default() }),
         };
         Explanation {
@@ -242,11 +244,11 @@ struct Edits {
 }
 
 impl Edits {
-    fn of(edits: &[HeaderEdit]) -> Self {
+    fn of<'e>(edits: impl Iterator<Item = &'e HeaderEdit>) -> Self {
         let mut sorted = Self::default();
         for edit in edits {
             match edit {
-                HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value) => {
+                HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) | HeaderEdit::Append(name, value) => {
                     sorted.set.insert(name.to_string(), shown_value(name, value).into());
                 }
                 HeaderEdit::Remove(name) => sorted.removed.push(name.to_string()),

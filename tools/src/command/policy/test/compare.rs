@@ -56,12 +56,12 @@ impl Seen {
     }
 }
 
-fn apply(edits: &[HeaderEdit], headers: &mut Vec<(String, String)>) {
+fn apply<'e>(edits: impl IntoIterator<Item = &'e HeaderEdit>, headers: &mut Vec<(String, String)>) {
     for edit in edits {
         if !matches!(edit, HeaderEdit::Append(..)) {
             headers.retain(|(name, _)| name != edit.name());
         }
-        if let HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value) = edit {
+        if let HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) | HeaderEdit::Append(name, value) = edit {
             headers.push((name.to_string(), value.to_string()));
         }
     }
