@@ -188,6 +188,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) path: Option<&'a str>,
     pub(crate) path_masked: bool,
     pub(crate) ip: Option<IpAddr>,
+    /// Who refused the token, where it is nobody's.
     pub(crate) provider: Option<&'a str>,
     pub(crate) identity: Option<&'a RecordedIdentity>,
     pub(crate) role: Option<&'a str>,
@@ -205,10 +206,8 @@ impl AuditRecord {
         let outcome = line.outcome(decision, action);
         let mut masked = identity.map(|identity| identity.masked).unwrap_or_default();
         masked.note(Masked::PATH, fields.path_masked);
-        line.words(&[
-            (r#","route":""#, fields.route.map(AsRef::as_ref)),
-            (r#","user_id":""#, identity.and_then(|identity| identity.user_id.as_deref())),
-        ]);
+        line.words(&[(r#","route":""#, fields.route.map(AsRef::as_ref))]);
+        line.0.push_str(identity.map_or("", |identity| &identity.user_id));
         if let Some(role) = fields.role {
             let known = fields.masks.roles.iter().find(|(own, _)| own == role);
             masked.note(Masked::ROLE, known.is_some());
@@ -231,11 +230,10 @@ impl AuditRecord {
                 rest.word(r#","request_id":""#, &id);
             }
         }
-        rest.words(&[
-            (r#","provider":""#, fields.provider),
-            (r#","kid":""#, identity.and_then(|identity| identity.kid.as_deref())),
-            (r#","token_id":""#, identity.and_then(|identity| identity.token_id.as_deref())),
-        ]);
+        match identity {
+            Some(identity) => rest.0.push_str(&identity.origin),
+            None => rest.words(&[(r#","provider":""#, fields.provider)]),
+        }
         rest.masked(masked);
         rest.word(r#","policy":""#, fields.policy);
         rest.0.push('}');
@@ -359,6 +357,15 @@ impl Line {
             }
         }
     }
+}
+
+/// Those of some members that are there, as they stand in a record.
+pub(crate) fn members(members: &[(&str, Option<&str>)]) -> Box<str> {
+    let mut line = Line(String::new());
+    for (name, word) in members {
+        line.words(&[(&format!(",\"{name}\":\""), *word)]);
+    }
+    line.0.into()
 }
 
 /// The text as it stands between the quotes of a JSON string.

@@ -58,6 +58,8 @@ pub(crate) struct Roles {
     pub(crate) table: RoleTable,
     /// Every role named anywhere in the policy: the only ones a record repeats.
     pub(crate) known: Vec<String>,
+    /// The claims that tell owners, each once: [`Route::owner`](crate::route::Route::owner) says which is a route's.
+    pub(crate) owners: Vec<ClaimPath>,
 }
 
 /// The roles of a caller, and how far they reach: for each action the one that reaches furthest, which decides.
@@ -149,7 +151,7 @@ pub(crate) struct Grant<'r> {
     /// Why the request is let through, if nothing else speaks against it.
     pub(crate) reason: AllowReason,
     role: Option<&'r Rc<str>>,
-    /// The path parameter and the claim that must be equal.
+    /// The path parameter that must be equal to a claim, and that.
     own: Option<(&'r str, &'r ClaimPath)>,
 }
 
@@ -195,6 +197,14 @@ impl Requirement {
         }
     }
 
+    /// The claim that tells the owner, where one does.
+    pub(crate) const fn owner_claim(&self) -> Option<&ClaimPath> {
+        match self {
+            Self::RoleTable(Owner::Param { claim, .. }) => Some(claim),
+            _ => None,
+        }
+    }
+
     /// Decides. `authentication` is anonymous only on public routes.
     pub(crate) fn authorize(
         &self,
@@ -211,7 +221,7 @@ impl Requirement {
             return Ok(permit);
         }
         let Some(caller) = caller else { return Err(DenyReason::CredentialsMissing) };
-        if own.is_some_and(|(param, claim)| !owns(caller, matched.param(param), claim)) {
+        if own.is_some_and(|(param, _)| !owns(caller, matched, param)) {
             return Err(DenyReason::OwnerDenied);
         }
         let holds = |condition: &Condition| condition.holds(caller, matched, head);
@@ -282,7 +292,7 @@ impl Requirement {
         let mut findings = vec![Finding { against: grant.as_ref().err().copied(), detail }];
         let (false, Some(caller)) = (*self == Self::Public, caller) else { return findings };
         if let Some((param, claim)) = grant.ok().and_then(|grant| grant.own) {
-            let owns = owns(caller, matched.param(param), claim);
+            let owns = owns(caller, matched, param);
             let word = if owns { "is" } else { "is not" };
             let detail = format!("{{{param}}} {word} the caller's {}", claim.0.join("."));
             findings.push(Finding { against: (!owns).then_some(DenyReason::OwnerDenied), detail });
@@ -335,9 +345,9 @@ fn grant_by_table<'r>(owner: &'r Owner, roles: &'r HeldRoles, action: Action) ->
     Ok(Grant { reason, role: Some(role), own })
 }
 
-fn owns(caller: &Principal<'_>, param: Option<&str>, claim: &ClaimPath) -> bool {
-    let claimed = claim.lookup(caller.session.claims()).and_then(scalar_text);
-    match (param, claimed) {
+fn owns(caller: &Principal<'_>, matched: &RouteMatch<'_>, param: &str) -> bool {
+    let claimed = matched.route.owner.and_then(|owner| caller.session.owner(owner));
+    match (matched.param(param), claimed) {
         (Some(param), Some(claimed)) => !claimed.is_empty() && decode_segment(param) == claimed,
         _ => false,
     }

@@ -35,7 +35,8 @@ use crate::policy::Policy;
 use crate::response::ResponseRules;
 use crate::route::{HostPattern, Route, RouteTable, Segment};
 use crate::secret::SecretSource;
-use crate::token::{Place, Provider, Sources, TokenSource};
+use crate::token::{ClaimPath, Place, Provider, Sources, TokenSource};
+use crate::upstream;
 
 /// How many routes a policy may have.
 const MAX_ROUTES: usize = 100_000;
@@ -148,7 +149,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     audit::check_params(&masked_params, &routes, findings);
     let defaults = ResponseDefaults { cors, security, hide_upstream_5xx };
     let response = Rc::new(ResponseRules::new(defaults.cors.clone(), &defaults.security, defaults.hide_upstream_5xx));
-    let known_roles = known_roles(&roles, &routes);
+    let (known_roles, owners) = (known_roles(&roles, &routes), owner_claims(&routes));
     audit.masks.roles = known_roles.iter().filter_map(|role| masked_role(role)).collect();
     let places: Vec<(usize, Option<u32>)> = routes.iter().map(|raw| (raw.index, raw.line)).collect();
     let (lockout, login) = lockout.map_or((None, Vec::new()), |raw| {
@@ -156,14 +157,14 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         (Some(Lockout { name, ..raw.lockout }), raw.login_routes)
     });
     let is_login = |raw: &RawRoute| login.iter().any(|(name, _)| *name == raw.name);
-    let compile = |raw: RawRoute| Route { login: is_login(&raw), ..compile_route(raw, &defaults, &response) };
+    let compile = |raw: RawRoute| Route { login: is_login(&raw), ..compile_route(raw, &owners, &defaults, &response) };
     let routes: Vec<Route> = routes.into_iter().map(compile).collect();
     let judged_headers = judged_headers(&sources, &routes);
     let routes = RouteTable::new(routes);
     warn_of_open_roots(&routes, &places, findings);
     Some(Policy {
         dry_run,
-        identity_headers: stripped,
+        forgeable: upstream::forgeable(stripped),
         judged_headers,
         sources,
         providers,
@@ -172,7 +173,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         identity_feed: identity_feed.map(|raw| raw.feed),
         api_keys,
         lockout,
-        roles: Roles { table: roles, known: known_roles },
+        roles: Roles { table: roles, known: known_roles, owners },
         routes,
         response,
         audit: Rc::new(audit),
@@ -191,7 +192,12 @@ struct ResponseDefaults {
     hide_upstream_5xx: bool,
 }
 
-fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<ResponseRules>) -> Route {
+fn compile_route(
+    raw: RawRoute,
+    owners: &[ClaimPath],
+    defaults: &ResponseDefaults,
+    shared: &Rc<ResponseRules>,
+) -> Route {
     let RawRoute {
         index: _,
         line: _,
@@ -222,6 +228,7 @@ fn compile_route(raw: RawRoute, defaults: &ResponseDefaults, shared: &Rc<Respons
         path,
         methods,
         hosts,
+        owner: requirement.owner_claim().and_then(|claim| owners.iter().position(|own| own == claim)),
         requirement,
         ip,
         when,
@@ -431,6 +438,17 @@ fn warn_of_open_roots(table: &RouteTable, places: &[(usize, Option<u32>)], findi
             findings.warn(&root.index(*index).field("match").field("path"), *line, message, remedy);
         }
     }
+}
+
+/// The claims that tell owners, each once.
+fn owner_claims(routes: &[RawRoute]) -> Vec<ClaimPath> {
+    let mut claims: Vec<ClaimPath> = Vec::new();
+    for claim in routes.iter().filter_map(|route| route.requirement.owner_claim()) {
+        if !claims.contains(claim) {
+            claims.push(claim.clone());
+        }
+    }
+    claims
 }
 
 fn known_roles(roles: &RoleTable, routes: &[RawRoute]) -> Vec<String> {

@@ -218,50 +218,6 @@ impl HeaderRule {
     }
 }
 
-/// What is known of headers, by the length of their names: most headers of a response are told to be none of them without
-/// being compared.
-#[derive(Clone, Debug)]
-pub(crate) struct NameMap<T> {
-    by_length: Vec<Vec<(Text, T)>>,
-    /// A bit for every first letter.
-    initials: u64,
-}
-
-/// The bit of a name's first letter, which it has in common with few others.
-fn initial(name: &str) -> u64 {
-    1 << (name.bytes().next().unwrap_or_default() & 63)
-}
-
-impl<T> NameMap<T> {
-    pub(crate) const fn new() -> Self {
-        Self { by_length: Vec::new(), initials: 0 }
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&(Text, T)> {
-        if self.initials & initial(name) == 0 {
-            return None;
-        }
-        self.by_length.get(name.len())?.iter().find(|(own, _)| **own == *name)
-    }
-}
-
-impl<T: Clone + Default> NameMap<T> {
-    /// Notes something more of a header.
-    pub(crate) fn note(&mut self, name: Text, note: impl FnOnce(&mut T)) {
-        if self.by_length.len() <= name.len() {
-            self.by_length.resize(name.len() + 1, Vec::new());
-        }
-        self.initials |= initial(&name);
-        let Some(names) = self.by_length.get_mut(name.len()) else { return };
-        if let Some((_, known)) = names.iter_mut().find(|(own, _)| *own == name) {
-            return note(known);
-        }
-        let mut known = T::default();
-        note(&mut known);
-        names.push((name, known));
-    }
-}
-
 /// What both presets set, whatever the upstream says.
 const COMMON: [HeaderRule; 7] = [
     HeaderRule::set("x-content-type-options", "nosniff"),

@@ -20,6 +20,7 @@ mod input;
 mod ip;
 mod json;
 mod lockout;
+mod names;
 mod path;
 mod pipeline;
 mod policy;

@@ -253,7 +253,7 @@ impl Policy {
     /// decided on what they say.
     #[must_use]
     pub fn request_trailer_edits(&self, trailers: &Headers<'_>) -> Vec<HeaderEdit> {
-        upstream::strip_trailers(trailers, &self.identity_headers, &self.judged_headers)
+        upstream::strip_trailers(trailers, &self.forgeable, &self.judged_headers)
     }
 
     /// The way itself: route, preflight, address, authentication, authorization.
@@ -536,8 +536,7 @@ impl Policy {
         };
         // Set in the place of any removal.
         let identity = principal.map(|principal| &principal.session.headers);
-        let mut edits =
-            upstream::strip_forged(envelope.headers, &self.identity_headers, identity.map_or(&[], |own| own));
+        let mut edits = upstream::strip_forged(envelope.headers, &self.forgeable, identity.map_or(&[], |own| own));
         if let Some(head) = head {
             let stays = |source: &TokenSource| match principal {
                 Some(principal) => !principal.provider.is_some_and(|provider| provider.forward),

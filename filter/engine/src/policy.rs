@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::audit::{AuditRules, Sinks};
 use crate::authz::Roles;
+use crate::names::Spellings;
 use crate::remote::RemoteJwks;
 use crate::response::ResponseRules;
 use crate::route::RouteTable;
@@ -23,8 +24,8 @@ pub struct Policy {
     pub(crate) roles: Roles,
     pub(crate) routes: RouteTable,
     pub(crate) response: Rc<ResponseRules>,
-    /// Headers that clients cannot set: those of `claim_to_headers`, with `-` for `_`.
-    pub(crate) identity_headers: Vec<String>,
+    /// Headers that clients cannot set, those of `claim_to_headers` among them.
+    pub(crate) forgeable: Spellings,
     /// Headers that tokens, conditions and parameters are read from.
     pub(crate) judged_headers: Vec<String>,
     pub(crate) audit: Rc<AuditRules>,

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use crate::cors::CorsPolicy;
-use crate::headers::{HeaderEdit, HeaderEdits, HeaderRule, NameMap, Preset, SecurityHeaders};
+use crate::headers::{HeaderEdit, HeaderEdits, HeaderRule, Preset, SecurityHeaders};
 use crate::input::Violation;
+use crate::names::NameMap;
 use crate::reply::{Denial, LocalReply, problem_body};
 use crate::request::Headers;
 use crate::set_cookie::{CookieRules, SET_COOKIE};

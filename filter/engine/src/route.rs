@@ -31,6 +31,8 @@ pub(crate) struct Route {
     /// Empty: any.
     pub(crate) hosts: Vec<HostPattern>,
     pub(crate) requirement: Requirement,
+    /// Which of the policy's claims tells the owner.
+    pub(crate) owner: Option<usize>,
     pub(crate) ip: Option<IpRule>,
     pub(crate) when: Vec<Condition>,
     pub(crate) step_up: Option<StepUp>,
@@ -428,6 +430,7 @@ impl Route {
             methods: _,
             hosts: _,
             requirement,
+            owner: _,
             ip,
             when,
             step_up,
@@ -450,6 +453,7 @@ impl Route {
             methods: _,
             hosts: _,
             requirement,
+            owner: _,
             ip,
             when,
             step_up,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::api_key::ApiKeys;
-use crate::audit::{Masked, Masks, Scrubbed, escape};
+use crate::audit::{Masked, Masks, Scrubbed, escape, members};
 use crate::authz::{HeldRoles, Roles, scalar_text};
 use crate::headers::HeaderEdit;
 use crate::pipeline::short_digest;
@@ -28,6 +28,8 @@ pub(crate) struct Session {
     /// Sets the headers of `claim_to_headers` whose claims are there.
     pub(crate) headers: Rc<[HeaderEdit]>,
     pub(crate) record: RecordedIdentity,
+    /// The claims that tell owners, as text, in the order of the policy's list of them.
+    owners: Vec<Option<Box<str>>>,
     claims: Map<String, Value>,
     times: TokenTimes,
     window: Window,
@@ -42,15 +44,15 @@ pub(crate) const EXEMPT: u64 = u64::MAX;
 /// What records may say of a caller.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecordedIdentity {
-    /// The subject, masked where need be, escaped for JSON.
-    pub(crate) user_id: Option<String>,
+    /// The member of the subject, masked where need be.
+    pub(crate) user_id: Box<str>,
     pub(crate) masked: Masked,
     /// The first role that the policy knows.
     pub(crate) role: Option<Rc<str>>,
     /// The id of the key that verified the token: one of the policy's own; or of the API key. Escaped for JSON.
     pub(crate) kid: Option<Arc<str>>,
-    /// A short digest of `jti`.
-    pub(crate) token_id: Option<String>,
+    /// The members of the provider, of that id, and of a short digest of `jti`.
+    pub(crate) origin: Box<str>,
 }
 
 impl Session {
@@ -95,10 +97,11 @@ impl Session {
             set_roles(&mut claims, claim, &roles);
         }
         let headers = headers_of(&keys.claim_to_headers, &claims);
-        let record = RecordedIdentity::new(&claims, &roles, Some(Scrubbed::of(id)), policy_roles, masks);
+        let record = RecordedIdentity::new(None, &claims, &roles, Some(Scrubbed::of(id)), policy_roles, masks);
         let (times, window) = (TokenTimes::default(), Window::ALWAYS);
+        let owners = owners(&policy_roles.owners, &claims);
         let roles = HeldRoles::new(roles, &policy_roles.table);
-        Self { provider: usize::MAX, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
+        Self { provider: usize::MAX, roles, headers, record, owners, claims, times, window, obeyed: Cell::new(0) }
     }
 
     /// The same session with the roles that the feed gives its subject. They stand in the claim `role`, too, in the place
@@ -115,8 +118,9 @@ impl Session {
         let headers = headers_of(&provider.claim_to_headers, &claims);
         let record = RecordedIdentity { role: known(&roles, policy_roles), ..self.record.clone() };
         let (provider, times, window) = (self.provider, self.times, self.window);
+        let owners = owners(&policy_roles.owners, &claims);
         let roles = HeldRoles::new(roles, &policy_roles.table);
-        Self { provider, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
+        Self { provider, roles, headers, record, owners, claims, times, window, obeyed: Cell::new(0) }
     }
 
     fn of_parts(
@@ -139,14 +143,20 @@ impl Session {
         };
         let headers = headers_of(&provider.claim_to_headers, &claims);
         let kid = kid.map(|kid| kid.recorded.clone());
-        let record = RecordedIdentity::new(&claims, &roles, kid, policy_roles, masks);
+        let record = RecordedIdentity::new(Some(&provider.name), &claims, &roles, kid, policy_roles, masks);
+        let owners = owners(&policy_roles.owners, &claims);
         let roles = HeldRoles::new(roles, &policy_roles.table);
-        Self { provider: index, roles, headers, record, claims, times, window, obeyed: Cell::new(0) }
+        Self { provider: index, roles, headers, record, owners, claims, times, window, obeyed: Cell::new(0) }
     }
 
     /// When the token was made, in seconds.
     pub(crate) const fn issued_at(&self) -> Option<f64> {
         self.times.iat
+    }
+
+    /// One of the claims that tell owners.
+    pub(crate) fn owner(&self, index: usize) -> Option<&str> {
+        self.owners.get(index)?.as_deref()
     }
 
     pub(crate) const fn claims(&self) -> &Map<String, Value> {
@@ -164,6 +174,7 @@ impl Session {
 
 impl RecordedIdentity {
     fn new(
+        provider: Option<&str>,
         claims: &Map<String, Value>,
         roles: &[Rc<str>],
         kid: Option<Scrubbed>,
@@ -181,8 +192,16 @@ impl RecordedIdentity {
             masked.note(Masked::KID, kid.hidden);
             kid.text
         });
-        Self { user_id, masked, role: known(roles, policy_roles), kid, token_id: text("jti").map(short_digest) }
+        let token_id = text("jti").map(short_digest);
+        let origin = members(&[("provider", provider), ("kid", kid.as_deref()), ("token_id", token_id.as_deref())]);
+        let user_id = members(&[("user_id", user_id.as_deref())]);
+        Self { user_id, masked, role: known(roles, policy_roles), kid, origin }
     }
+}
+
+fn owners(paths: &[ClaimPath], claims: &Map<String, Value>) -> Vec<Option<Box<str>>> {
+    let text = |path: &ClaimPath| path.lookup(claims).and_then(scalar_text).map(|text| text.as_ref().into());
+    paths.iter().map(text).collect()
 }
 
 /// The first of some roles that the policy knows.
@@ -239,6 +258,7 @@ pub(crate) mod testing {
             roles: HeldRoles::default(),
             headers: Rc::new([]),
             record: RecordedIdentity::default(),
+            owners: Vec::new(),
             claims: Map::new(),
             times: TokenTimes::default(),
             window: Window::ALWAYS,

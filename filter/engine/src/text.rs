@@ -1,6 +1,8 @@
 //! Names and values of headers: either known when the engine was compiled, or shared by all who hold them.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -48,6 +50,18 @@ impl From<Rc<str>> for Text {
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        self
     }
 }
 

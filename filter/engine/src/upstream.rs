@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::headers::HeaderEdit;
+use crate::names::Spellings;
 use crate::request::{Headers, RequestHead, spells, spells_prefix};
 use crate::token::{Place, without_cookie, without_param};
 
@@ -46,12 +47,8 @@ const PROXY_PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
 
 /// Removes every spelling of an identity header, and of those that would make another request of this one; but for what
 /// `identity` sets instead.
-pub(crate) fn strip_forged(
-    headers: &Headers<'_>,
-    identity_headers: &[String],
-    identity: &[HeaderEdit],
-) -> Vec<HeaderEdit> {
-    let mut edits = strip(headers, |name| is_forged(name, identity_headers));
+pub(crate) fn strip_forged(headers: &Headers<'_>, forgeable: &Spellings, identity: &[HeaderEdit]) -> Vec<HeaderEdit> {
+    let mut edits = strip(headers, |name| is_forged(name, forgeable));
     if !edits.is_empty() {
         spare(identity, &mut edits);
     }
@@ -65,13 +62,9 @@ fn spare(identity: &[HeaderEdit], edits: &mut Vec<HeaderEdit>) {
 
 /// Removes from trailers what the head may not have, and what was looked at in the head, of which some servers know no
 /// difference. `judged` are the headers that a policy reads.
-pub(crate) fn strip_trailers(
-    trailers: &Headers<'_>,
-    identity_headers: &[String],
-    judged: &[String],
-) -> Vec<HeaderEdit> {
+pub(crate) fn strip_trailers(trailers: &Headers<'_>, forgeable: &Spellings, judged: &[String]) -> Vec<HeaderEdit> {
     strip(trailers, |name| {
-        is_forged(name, identity_headers)
+        is_forged(name, forgeable)
             || PROXY_PREFIXES.iter().any(|prefix| spells_prefix(name, prefix))
             || judged.iter().any(|own| spells(name, own))
             || HEAD_ONLY.iter().any(|own| spells(name, own))
@@ -80,10 +73,13 @@ pub(crate) fn strip_trailers(
 
 /// A name that is not ASCII is none (RFC 9110 section 5.1), and what a server makes of it is not known: how many letters
 /// it is depends on who reads it.
-fn is_forged(name: &str, identity_headers: &[String]) -> bool {
-    // Every name of ours begins with this letter, and few of a browser's do.
-    let ours = || spells_prefix(name, OWN_PREFIX) || OVERRIDES.iter().any(|own| spells(name, own));
-    !name.is_ascii() || name.starts_with('x') && ours() || identity_headers.iter().any(|own| spells(name, own))
+fn is_forged(name: &str, forgeable: &Spellings) -> bool {
+    !name.is_ascii() || forgeable.has(name) || name.starts_with('x') && spells_prefix(name, OWN_PREFIX)
+}
+
+/// The headers that no client may set, those of [`OWN_PREFIX`] aside: `identity` are those by which a service is told who asks.
+pub(crate) fn forgeable(identity: Vec<String>) -> Spellings {
+    Spellings::of(OVERRIDES.into_iter().map(str::to_owned).chain(identity).collect())
 }
 
 fn strip(headers: &Headers<'_>, goes: impl Fn(&str) -> bool) -> Vec<HeaderEdit> {
