@@ -182,7 +182,7 @@ pub(crate) struct Fields<'a> {
     /// The same as it is written.
     pub(crate) stamp: &'a str,
     pub(crate) decision: Decision,
-    pub(crate) envelope: Envelope<'a>,
+    pub(crate) envelope: &'a Envelope<'a>,
     pub(crate) route: Option<&'a Rc<str>>,
     /// The template of the route's path, or where there is no route what is left of the path.
     pub(crate) path: Option<&'a str>,
@@ -290,7 +290,7 @@ fn summary(group: &Group, counted: Counted, now: UnixTime, masks: &Masks, policy
     line.0
 }
 
-fn action(decision: Decision, envelope: Envelope<'_>) -> &'static str {
+fn action(decision: Decision, envelope: &Envelope<'_>) -> &'static str {
     match (decision.event(), envelope.method.action()) {
         (Event::Authentication, _) => "authenticate",
         (Event::Cors, _) => "preflight",

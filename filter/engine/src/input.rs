@@ -188,7 +188,7 @@ impl InputRules {
 
     /// Whether the body is of a kind that the route takes. What is held against a schema must be JSON in UTF-8 to the
     /// service, too.
-    fn takes(&self, envelope: Envelope<'_>) -> bool {
+    fn takes(&self, envelope: &Envelope<'_>) -> bool {
         let content_type = match envelope.content_type().map(std::str::from_utf8) {
             Some(Ok(given)) => Some(MediaType::of(given)),
             Some(Err(_)) => return false,

@@ -230,7 +230,7 @@ impl Policy {
             violations: Vec::new(),
         };
         let envelope = Envelope::scan(headers);
-        let head = RequestHead::parse(envelope);
+        let head = RequestHead::parse(&envelope);
         let outcome = match &head {
             Ok(head) => {
                 trace.step(Step::Request, true, || explain::head(head));
@@ -245,7 +245,7 @@ impl Policy {
             let sampled = matches!(outcome, Err(Stop::Deny(_))) || worker.sampler.takes(self.audit.sample);
             Recording { level: self.audit.level, sampled }
         });
-        let request = (envelope, head.as_ref().ok());
+        let request = (&envelope, head.as_ref().ok());
         self.conclude(request, &passage, &outcome, &asked, recording, &mut worker.stamp)
     }
 
@@ -442,7 +442,7 @@ impl Policy {
     /// From the outcome to everything that follows from it.
     fn conclude(
         &self,
-        (envelope, head): (Envelope<'_>, Option<&RequestHead<'_>>),
+        (envelope, head): (&Envelope<'_>, Option<&RequestHead<'_>>),
         passage: &Passage<'_>,
         outcome: &Result<Permit, Stop>,
         asked: &Asked<'_, impl Facts>,
@@ -525,7 +525,7 @@ impl Policy {
 
     fn upstream_edits(
         &self,
-        envelope: Envelope<'_>,
+        envelope: &Envelope<'_>,
         head: Option<&RequestHead<'_>>,
         passage: &Passage<'_>,
         permit: Option<&Permit>,

@@ -47,7 +47,7 @@ type Once<'a> = Lookup<&'a [u8]>;
 /// A request whose head is well formed.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestHead<'a> {
-    pub(crate) envelope: Envelope<'a>,
+    pub(crate) envelope: &'a Envelope<'a>,
     pub(crate) path: NormalizedPath<'a>,
     pub(crate) query: Option<&'a str>,
     pub(crate) host: Cow<'a, str>,
@@ -219,7 +219,7 @@ impl<'a> RequestHead<'a> {
     ///
     /// # Errors
     /// The reason for the 400 that answers it.
-    pub(crate) fn parse(envelope: Envelope<'a>) -> Result<Self, DenyReason> {
+    pub(crate) fn parse(envelope: &'a Envelope<'a>) -> Result<Self, DenyReason> {
         let single = &envelope.single;
         // Two lines of a header that Envoy joins arrive as one value with a comma, and an origin or a host never has one, nor a
         // media type outside quotes (RFC 9110 section 8.3.1).

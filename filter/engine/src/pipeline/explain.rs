@@ -72,7 +72,8 @@ impl Policy {
     /// Every rule that speaks against a request, in the order of its way: the first is what [`decide`](Self::decide)
     /// refuses it for. Empty where none does. Rules that ask who the caller is are left out where that is not known.
     pub fn objections(&self, headers: &Headers<'_>, facts: &impl Facts, worker: &mut Worker) -> Vec<Objection> {
-        let head = match RequestHead::parse(Envelope::scan(headers)) {
+        let envelope = Envelope::scan(headers);
+        let head = match RequestHead::parse(&envelope) {
             Ok(head) => head,
             Err(reason) => return vec![Objection { step: Step::Request, reason, detail: reason.to_string() }],
         };
@@ -154,7 +155,8 @@ impl Policy {
     /// those that would come before that one.
     #[must_use]
     pub fn near_misses(&self, headers: &Headers<'_>) -> Vec<NearMiss<'_>> {
-        let Ok(head) = RequestHead::parse(Envelope::scan(headers)) else { return Vec::new() };
+        let envelope = Envelope::scan(headers);
+        let Ok(head) = RequestHead::parse(&envelope) else { return Vec::new() };
         let method = head.preflight_method().unwrap_or_else(|| head.envelope.method.as_str());
         near_misses(self, &head, method)
     }

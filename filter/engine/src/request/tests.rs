@@ -25,11 +25,13 @@ fn heads_are_parsed_or_refused() {
         (vec![("x-other", "a"), ("x-other", "b")], Ok(()), "other headers may repeat"),
     ] {
         let all = headers(&[base.as_slice(), &extra].concat());
-        let parsed = RequestHead::parse(Envelope::scan(&all));
+        let envelope = Envelope::scan(&all);
+        let parsed = RequestHead::parse(&envelope);
         assert_eq!(parsed.map(|head| (head.host.into_owned(), head.query)).err(), expected.err(), "{message}");
     }
     let all = headers(&base);
-    let head = RequestHead::parse(Envelope::scan(&all)).unwrap();
+    let envelope = Envelope::scan(&all);
+    let head = RequestHead::parse(&envelope).unwrap();
     assert_eq!((head.host.as_ref(), head.query, head.path.as_str()), ("api.example.com", Some("b=c"), "/a"));
 }
 
@@ -60,12 +62,12 @@ fn paths_are_refused_with_their_reason() {
         ("*", DenyReason::PathMalformed),
     ] {
         let all = headers(&[(":method", "GET"), (":path", path)]);
-        assert_eq!(RequestHead::parse(Envelope::scan(&all)).err(), Some(reason), "{path}");
+        assert_eq!(RequestHead::parse(&Envelope::scan(&all)).err(), Some(reason), "{path}");
     }
     // RFC 9110 section 9.3.6, RFC 9113 section 8.5: nothing in it is for a route to match.
     let all = headers(&[(":method", "CONNECT"), (":authority", "db.internal:5432")]);
-    assert_eq!(RequestHead::parse(Envelope::scan(&all)).err(), Some(DenyReason::RequestMalformed), "CONNECT");
-    assert_eq!(RequestHead::parse(Envelope::scan(&[])).err(), Some(DenyReason::RequestMalformed), "no pseudo-headers");
+    assert_eq!(RequestHead::parse(&Envelope::scan(&all)).err(), Some(DenyReason::RequestMalformed), "CONNECT");
+    assert_eq!(RequestHead::parse(&Envelope::scan(&[])).err(), Some(DenyReason::RequestMalformed), "no pseudo-headers");
 }
 
 #[test]
@@ -79,7 +81,7 @@ fn only_a_real_preflight_is_one() {
     ] {
         let all = headers(&[[(":method", method), (":path", "/")].as_slice(), &extra].concat());
         assert_eq!(
-            RequestHead::parse(Envelope::scan(&all)).unwrap().preflight_method(),
+            RequestHead::parse(&Envelope::scan(&all)).unwrap().preflight_method(),
             expected,
             "{method} {extra:?}"
         );
@@ -89,7 +91,8 @@ fn only_a_real_preflight_is_one() {
 #[test]
 fn query_parameters_are_decoded() {
     let all = headers(&[(":method", "GET"), (":path", "/?a=1+%41%zz&b&c=1&c=2&%61b=x")]);
-    let head = RequestHead::parse(Envelope::scan(&all)).unwrap();
+    let envelope = Envelope::scan(&all);
+    let head = RequestHead::parse(&envelope).unwrap();
     for (name, expected) in [
         ("a", Lookup::One("1 A%zz")),
         ("b", Lookup::One("")),
@@ -177,7 +180,8 @@ fn hosts_are_compared_without_port_case_and_final_dot() {
         ("[::1%eth0]", None),
     ] {
         let all = headers(&[(":method", "GET"), (":path", "/"), (":authority", authority)]);
-        let parsed = RequestHead::parse(Envelope::scan(&all));
+        let envelope = Envelope::scan(&all);
+        let parsed = RequestHead::parse(&envelope);
         let found = parsed.as_ref().map(|head| head.host.as_ref()).map_err(|reason| *reason);
         assert_eq!(found, host.ok_or(DenyReason::RequestMalformed), "{authority}");
     }
@@ -196,7 +200,8 @@ fn a_request_is_for_one_host() {
         ("a.test", "a.test,b.test", Err(DenyReason::HeaderDuplicate)),
     ] {
         let all = headers(&[(":method", "GET"), (":path", "/"), ("host", host), (":authority", authority)]);
-        let parsed = RequestHead::parse(Envelope::scan(&all));
+        let envelope = Envelope::scan(&all);
+        let parsed = RequestHead::parse(&envelope);
         let found = parsed.as_ref().map(|head| head.host.as_ref()).map_err(|reason| *reason);
         assert_eq!(found, expected, "`{authority}` and `{host}`");
     }
@@ -221,6 +226,6 @@ fn no_header_is_taken_away_on_the_way() {
         pairs.extend(values.iter().map(|value| ("connection", *value)));
         let all = headers(&pairs);
         let expected = refused.then_some(DenyReason::RequestMalformed);
-        assert_eq!(RequestHead::parse(Envelope::scan(&all)).err(), expected, "{values:?}");
+        assert_eq!(RequestHead::parse(&Envelope::scan(&all)).err(), expected, "{values:?}");
     }
 }
