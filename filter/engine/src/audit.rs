@@ -162,13 +162,16 @@ impl AuditLevel {
     }
 }
 
+const STATUS: &str = r#","status":"#;
+
 /// A record that waits for the status of the response.
 #[derive(Clone, Debug)]
 pub struct AuditRecord {
-    /// What comes before the status.
+    /// As of the status that is likely.
     line: String,
-    /// What comes after it.
-    rest: String,
+    likely: u16,
+    /// Where its digits stand.
+    status_at: usize,
     /// Where event, action, decision and reason stand.
     outcome: Range<usize>,
     action: &'static str,
@@ -182,6 +185,8 @@ pub(crate) struct Fields<'a> {
     /// The same as it is written.
     pub(crate) stamp: &'a str,
     pub(crate) decision: Decision,
+    /// The status that the response is likely to have.
+    pub(crate) status: u16,
     pub(crate) envelope: &'a Envelope<'a>,
     pub(crate) route: Option<&'a Rc<str>>,
     /// The template of the route's path, or where there is no route what is left of the path.
@@ -220,25 +225,28 @@ impl AuditRecord {
             (r#","method":""#, Some(fields.envelope.method.for_record()).filter(|method| !method.is_empty())),
             (r#","path":""#, fields.path),
         ]);
-        let mut rest = Line(String::with_capacity(320));
+        line.0.push_str(STATUS);
+        let status_at = line.0.len();
+        line.status(fields.status);
         if let Some(id) = fields.envelope.request_id {
             if scrub::is_uuid(id) {
-                rest.word(r#","request_id":""#, id);
+                line.word(r#","request_id":""#, id);
             } else {
                 let (id, hidden) = scrub(id);
                 masked.note(Masked::REQUEST_ID, hidden);
-                rest.word(r#","request_id":""#, &id);
+                line.word(r#","request_id":""#, &id);
             }
         }
         match identity {
-            Some(identity) => rest.0.push_str(&identity.origin),
-            None => rest.words(&[(r#","provider":""#, fields.provider)]),
+            Some(identity) => line.0.push_str(&identity.origin),
+            None => line.words(&[(r#","provider":""#, fields.provider)]),
         }
-        rest.masked(masked);
-        rest.word(r#","policy":""#, fields.policy);
-        rest.0.push('}');
+        line.masked(masked);
+        line.word(r#","policy":""#, fields.policy);
+        line.0.push('}');
         let group = Group { decision, route: fields.route.cloned(), ip: fields.ip };
-        Self { line: line.0, rest: rest.0, outcome, action, timestamp: fields.timestamp, group }
+        let (likely, timestamp) = (fields.status, fields.timestamp);
+        Self { line: line.0, likely, status_at, outcome, action, timestamp, group }
     }
 
     /// The same record, of a request that was refused in the end because the host failed.
@@ -254,19 +262,26 @@ impl AuditRecord {
         instead.outcome(decision, self.action);
         self.group.decision = decision;
         self.line.replace_range(self.outcome.clone(), &instead.0);
+        self.status_at = self.status_at.saturating_add(instead.0.len()).saturating_sub(self.outcome.len());
         self.outcome.end = self.outcome.start.saturating_add(instead.0.len());
         self
     }
 
     /// The line, without a line break. `status` is absent where there was no response.
     #[must_use]
-    pub fn line(mut self, status: Option<u16>) -> String {
+    pub fn line(self, status: Option<u16>) -> String {
+        if status == Some(self.likely) { self.line } else { self.restated(status) }
+    }
+
+    #[inline(never)]
+    fn restated(mut self, status: Option<u16>) -> String {
+        let mut instead = Line(String::new());
         if let Some(status) = status {
-            let digits = status_digits(status);
-            self.line.push_str(",\"status\":");
-            self.line.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+            instead.0.push_str(STATUS);
+            instead.status(status);
         }
-        self.line.push_str(&self.rest);
+        let start = self.status_at.saturating_sub(STATUS.len());
+        self.line.replace_range(start..self.status_at.saturating_add(3), &instead.0);
         self.line
     }
 }
@@ -305,6 +320,10 @@ fn action(decision: Decision, envelope: &Envelope<'_>) -> &'static str {
 struct Line(String);
 
 impl Line {
+    fn status(&mut self, status: u16) {
+        self.0.push_str(std::str::from_utf8(&status_digits(status)).unwrap_or_default());
+    }
+
     fn word(&mut self, member: &str, word: &str) {
         self.0.push_str(member);
         self.0.push_str(word);

@@ -504,6 +504,10 @@ impl Policy {
                 timestamp: asked.now,
                 stamp: stamp.of(asked.now),
                 decision,
+                status: match &action {
+                    RequestAction::Continue(_) => 200,
+                    RequestAction::Reply(reply) => reply.status,
+                },
                 envelope,
                 route: route.map(|route| &route.name),
                 path: hashed.as_deref().or(route.map(|route| route.path.text.as_str())).or(unmatched.as_deref()),
