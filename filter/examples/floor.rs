@@ -56,6 +56,8 @@ struct Root(u32);
 struct Plan {
     steps: Vec<u8>,
     signature: Vec<u8>,
+    /// The header map of its replies.
+    reply: Vec<u8>,
     counters: Vec<u32>,
 }
 
@@ -82,8 +84,7 @@ impl Plan {
             self.counters.iter().try_for_each(|counter| hostcalls::increment_metric(*counter, 1))?;
         }
         if self.has(b'd') {
-            let headers = RESPONSE.to_vec();
-            hostcalls::send_http_response(401, headers, Some(&PROBLEM))?;
+            direct::reply(401, &self.reply, &PROBLEM).map_err(|_| Status::InternalFailure)?;
             return Err(Status::Ok);
         }
         if self.has(b'e') {
@@ -107,6 +108,15 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// [`RESPONSE`] as the host takes it.
+fn reply() -> Vec<u8> {
+    let lengths = RESPONSE.iter().flat_map(|(name, value)| [name.len(), value.len()]);
+    let numbers = [RESPONSE.len()].into_iter().chain(lengths).filter_map(|number| u32::try_from(number).ok());
+    let mut map: Vec<u8> = numbers.flat_map(u32::to_le_bytes).collect();
+    map.extend(RESPONSE.iter().flat_map(|(name, value)| [name.as_bytes(), &[0], value.as_bytes(), &[0]].concat()));
+    map
 }
 
 fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
@@ -133,7 +143,7 @@ impl RootContext for Root {
         let configuration = configuration.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
         let (steps, signature) = configuration.split_once(' ').unwrap_or((&configuration, ""));
         let Some(signature) = bytes_of(signature) else { return false };
-        let plan = Rc::new(Plan { steps: steps.into(), signature, counters });
+        let plan = Rc::new(Plan { steps: steps.into(), signature, reply: reply(), counters });
         PLANS.with_borrow_mut(|plans| plans.insert(self.0, plan));
         true
     }

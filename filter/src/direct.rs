@@ -2,7 +2,7 @@
 //!
 //! Its header map copies every name and every value into an allocation of its own, which costs a tenth of what the filter does
 //! with a request; its properties make the path anew each time, and panic where the host answers what they do not expect; its
-//! time is of the kind that counts in 128 bits.
+//! time is of the kind that counts in 128 bits; and its replies serialize what they have in common each time.
 
 use portcullis_engine::parse_header_map;
 use proxy_wasm::types::{MapType, Status};
@@ -16,6 +16,16 @@ unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, data: *const u8, size: usize) -> u32;
 }
 
@@ -62,6 +72,26 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Result<(), u32> {
     // SAFETY: the host reads the path and the value, and writes nothing.
     #[expect(unsafe_code, reason = "a call of the host")]
     let result = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+    if result == OK { Ok(()) } else { Err(result) }
+}
+
+/// Answers a request; the headers are a header map as the host has it. Gives the host's `proxy_result_t` where it does not.
+pub(crate) fn reply(status: u16, headers: &[u8], body: &[u8]) -> Result<(), u32> {
+    let (details, no_grpc_status) = (&[], -1);
+    // SAFETY: the host reads the details, the body and the headers, and writes nothing.
+    #[expect(unsafe_code, reason = "a call of the host")]
+    let result = unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            no_grpc_status,
+        )
+    };
     if result == OK { Ok(()) } else { Err(result) }
 }
 

@@ -177,10 +177,9 @@ fn apply(map: MapType, known: &Headers<'_>, edit: &HeaderEdit) -> Result<(), Sta
 }
 
 pub(crate) fn reply(reply: &LocalReply) {
-    let headers = reply.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     // There is nothing left to do where even this fails: the request stays paused, and so is never let through.
-    if let Err(status) = hostcalls::send_http_response(u32::from(reply.status), headers, Some(&reply.body)) {
-        log::error!("cannot reply: {status:?}");
+    if let Err(status) = direct::reply(reply.status, &reply.header_map(), &reply.body) {
+        log::error!("cannot reply: the host says {status}");
     }
 }
 

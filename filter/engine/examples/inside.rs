@@ -132,7 +132,7 @@ fn decide(policy: &Policy, worker: &mut Worker, request: &[u8], response: &[u8])
     let headers = parse_header_map(&request).unwrap_or_default();
     let verdict = policy.decide(&headers, &Host, worker, &mut ());
     let changed = match &verdict.action {
-        RequestAction::Reply(reply) => reply.headers.len(),
+        RequestAction::Reply(reply) => reply.header_map().len(),
         RequestAction::Continue(edits) => {
             let headers = parse_header_map(&response).unwrap_or_default();
             edits.iter().count() + verdict.response.edits(&headers).iter().count()

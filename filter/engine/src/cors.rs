@@ -22,7 +22,7 @@ const ACCESS_CONTROL: [&str; 7] = [
 ];
 
 /// Who may read a response depends on who asks (Fetch, "CORS protocol and HTTP caches").
-const VARY: Header = (Text::Static("vary"), Text::Static("Origin"));
+pub(crate) const VARY: Header = (Text::Static("vary"), Text::Static("Origin"));
 
 /// A compiled `cors` block.
 #[derive(Clone, Debug)]
@@ -112,15 +112,8 @@ impl CorsPolicy {
         headers
     }
 
-    /// The headers of a reply of our own to an actual request.
-    pub(crate) fn reply_headers(&self, origin: Option<&str>) -> Vec<Header> {
-        let mut headers = self.grant_and_expose(origin);
-        headers.push(VARY);
-        headers
-    }
-
     /// What script at `origin` may read of a response; empty where it may not.
-    fn grant_and_expose(&self, origin: Option<&str>) -> Vec<Header> {
+    pub(crate) fn grant_and_expose(&self, origin: Option<&str>) -> Vec<Header> {
         let mut headers = self.grant(origin);
         if !headers.is_empty() && !self.expose_headers.is_empty() {
             headers.push(("access-control-expose-headers".into(), self.expose_headers.join(", ").into()));
@@ -135,11 +128,9 @@ impl CorsPolicy {
 
     /// The edits of a response without any of those, whoever asks.
     pub(crate) fn usual(&self) -> Vec<HeaderEdit> {
-        let headers = match self.origins {
-            Origins::Any => self.reply_headers(None),
-            Origins::Listed { .. } => vec![VARY],
-        };
-        headers.into_iter().map(|(name, value)| HeaderEdit::Add(name, value)).collect()
+        // Where any origin may, it does not matter which asks.
+        let headers = self.grant_and_expose(None).into_iter().chain([VARY]);
+        headers.map(|(name, value)| HeaderEdit::Add(name, value)).collect()
     }
 
     /// What comes to those where script at `origin` asks.

@@ -1,4 +1,6 @@
-//! Header maps as hosts hand them over.
+//! Header maps as hosts hand them over, and take them.
+
+use crate::text::Header;
 
 /// Reads a serialized header map where it stands: the number of headers, the lengths of each name and value, then all
 /// names and values, each with a zero byte behind it. Numbers have four bytes, the lowest first (proxy-wasm ABI 0.2.1,
@@ -19,6 +21,57 @@ pub fn parse_header_map(bytes: &[u8]) -> Option<Vec<(&str, &[u8])>> {
         headers.push((name, take(&mut text, value)?));
     }
     Some(headers)
+}
+
+/// Headers that many maps have in common, as they stand in one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeaderBlock {
+    headers: Vec<Header>,
+    lengths: Vec<u8>,
+    texts: Vec<u8>,
+}
+
+impl HeaderBlock {
+    pub(crate) fn of(headers: Vec<Header>) -> Self {
+        let (mut lengths, mut texts) = (Vec::new(), Vec::new());
+        headers.iter().for_each(|header| push_lengths(header, &mut lengths));
+        headers.iter().for_each(|header| push_texts(header, &mut texts));
+        Self { headers, lengths, texts }
+    }
+
+    pub(crate) fn headers(&self) -> &[Header] {
+        &self.headers
+    }
+
+    /// A map of these headers and of others, as [`parse_header_map`] reads it.
+    pub(crate) fn map_with(&self, others: &[Header]) -> Vec<u8> {
+        let size = |(name, value): &Header| name.len() + value.len() + 10;
+        let capacity = 4 + self.lengths.len() + self.texts.len() + others.iter().map(size).sum::<usize>();
+        let mut map = Vec::with_capacity(capacity);
+        push_number(self.headers.len() + others.len(), &mut map);
+        map.extend_from_slice(&self.lengths);
+        others.iter().for_each(|header| push_lengths(header, &mut map));
+        map.extend_from_slice(&self.texts);
+        others.iter().for_each(|header| push_texts(header, &mut map));
+        map
+    }
+}
+
+fn push_lengths((name, value): &Header, out: &mut Vec<u8>) {
+    push_number(name.len(), out);
+    push_number(value.len(), out);
+}
+
+fn push_texts((name, value): &Header, out: &mut Vec<u8>) {
+    for text in [name, value] {
+        out.extend_from_slice(text.as_bytes());
+        out.push(0);
+    }
+}
+
+/// Memory is not so large that a length in it would be larger.
+fn push_number(number: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {

@@ -1,6 +1,9 @@
 //! Replies of our own: the only status table.
 
+use std::rc::Rc;
+
 use crate::decision::DenyReason;
+use crate::header_map::HeaderBlock;
 use crate::input::{Violation, errors_member};
 use crate::step_up::StepUp;
 use crate::text::{Header, Text};
@@ -10,10 +13,38 @@ use crate::text::{Header, Text};
 pub struct LocalReply {
     /// The status code.
     pub status: u16,
-    /// Its headers, each name once.
-    pub headers: Vec<Header>,
+    /// Its headers that other replies have, too.
+    common: Rc<HeaderBlock>,
+    /// The rest of its headers.
+    own: Vec<Header>,
     /// The body: a problem document (RFC 9457), or nothing.
     pub body: Vec<u8>,
+}
+
+impl LocalReply {
+    pub(crate) const fn new(status: u16, common: Rc<HeaderBlock>, own: Vec<Header>, body: Vec<u8>) -> Self {
+        Self { status, common, own, body }
+    }
+
+    /// Its headers, each name once.
+    pub fn headers(&self) -> impl Iterator<Item = &Header> {
+        self.common.headers().iter().chain(&self.own)
+    }
+
+    /// Its headers, as [`parse_header_map`](crate::parse_header_map) reads them.
+    #[must_use]
+    pub fn header_map(&self) -> Vec<u8> {
+        self.common.map_with(&self.own)
+    }
+
+    pub(crate) fn push(&mut self, name: &'static str, value: Text) {
+        self.own.push((name.into(), value));
+    }
+
+    /// Leaves out what CORS allows.
+    pub(crate) fn withhold_cors(&mut self) {
+        self.own.retain(|(name, _)| !name.starts_with("access-control-"));
+    }
 }
 
 /// A refusal, and whether the caller had proved who it is by then.

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::cors::CorsPolicy;
+use crate::cors::{CorsPolicy, VARY};
+use crate::header_map::HeaderBlock;
 use crate::headers::{HeaderEdit, HeaderEdits, HeaderRule, Preset, SecurityHeaders};
 use crate::input::Violation;
 use crate::names::NameMap;
@@ -26,7 +27,10 @@ pub(crate) struct ResponseRules {
     /// What a response without any of them needs, whoever asks.
     usual: Rc<[HeaderEdit]>,
     set_cookie: Option<CookieRules>,
-    reply_headers: Vec<Header>,
+    /// What every reply of ours has.
+    reply_headers: Rc<HeaderBlock>,
+    /// What those with a body have.
+    problem_headers: Rc<HeaderBlock>,
 }
 
 /// Why a header of an upstream's response matters.
@@ -49,6 +53,10 @@ pub struct ResponsePlan {
 impl ResponseRules {
     pub(crate) fn new(cors: Option<CorsPolicy>, security: &SecurityHeaders, hide_upstream_5xx: bool) -> Self {
         let reply_headers = security.reply_headers(cors.is_some());
+        let mut problem_headers: Vec<Header> = vec![("content-type".into(), "application/problem+json".into())];
+        problem_headers.extend(reply_headers.iter().cloned().chain(cors.iter().map(|_| VARY)));
+        let [reply_headers, problem_headers] =
+            [reply_headers, problem_headers].map(|list| Rc::new(HeaderBlock::of(list)));
         let preset = security.preset;
         let set_cookie = security.set_cookie.clone();
         let rules = security.rules(cors.is_some());
@@ -60,7 +68,17 @@ impl ResponseRules {
         GRPC_WORDS.iter().filter(|_| hide_upstream_5xx).for_each(|name| weigh(Text::Static(name)));
         security.removed().for_each(|name| noted.note(name, |noted| noted.removed = true));
         let usual = rules.iter().map(HeaderRule::addition).chain(cors.iter().flat_map(CorsPolicy::usual)).collect();
-        Self { cors, hide_upstream_5xx, preset, security: rules, noted, usual, set_cookie, reply_headers }
+        Self {
+            cors,
+            hide_upstream_5xx,
+            preset,
+            security: rules,
+            noted,
+            usual,
+            set_cookie,
+            reply_headers,
+            problem_headers,
+        }
     }
 }
 
@@ -154,7 +172,7 @@ impl ResponsePlan {
         let retry_after = upstream.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value);
         let printable = |value: &&&[u8]| value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
         if let Some(value) = retry_after.filter(printable).and_then(|value| std::str::from_utf8(value).ok()) {
-            reply.headers.push(("retry-after".into(), value.to_owned().into()));
+            reply.push("retry-after", value.to_owned().into());
         }
         reply
     }
@@ -164,10 +182,10 @@ impl ResponsePlan {
     pub(crate) fn refuse(&self, denial: Denial<'_>) -> LocalReply {
         let mut reply = self.problem(denial.status(), denial.violations);
         if let Some(challenge) = denial.challenge() {
-            reply.headers.push(("www-authenticate".into(), challenge));
+            reply.push("www-authenticate", challenge);
         }
         if let Some(seconds) = denial.retry_after() {
-            reply.headers.push(("retry-after".into(), seconds));
+            reply.push("retry-after", seconds);
         }
         reply
     }
@@ -176,26 +194,20 @@ impl ResponsePlan {
     #[inline(never)]
     pub(crate) fn refuse_preflight(&self, denial: Denial<'_>) -> LocalReply {
         let mut reply = self.refuse(denial);
-        reply.headers.retain(|(name, _)| !name.starts_with("access-control-"));
+        reply.withhold_cors();
         reply
     }
 
     /// Answers an allowed preflight.
     #[inline(never)]
     pub(crate) fn accept_preflight(&self, cors: Vec<Header>) -> LocalReply {
-        let mut headers = self.rules.reply_headers.clone();
-        headers.extend(cors);
-        LocalReply { status: 204, headers, body: Vec::new() }
+        LocalReply::new(204, Rc::clone(&self.rules.reply_headers), cors, Vec::new())
     }
 
     fn problem(&self, status: u16, violations: &[Violation]) -> LocalReply {
-        let mut headers = Vec::with_capacity(self.rules.reply_headers.len() + 8);
-        headers.push(("content-type".into(), "application/problem+json".into()));
-        headers.extend(self.rules.reply_headers.iter().cloned());
-        if let Some(cors) = &self.rules.cors {
-            headers.extend(cors.reply_headers(self.origin.as_deref()));
-        }
-        LocalReply { status, headers, body: problem_body(status, self.request_id.as_deref(), violations) }
+        let granted = self.rules.cors.as_ref().map(|cors| cors.grant_and_expose(self.origin.as_deref()));
+        let body = problem_body(status, self.request_id.as_deref(), violations);
+        LocalReply::new(status, Rc::clone(&self.rules.problem_headers), granted.unwrap_or_default(), body)
     }
 }
 

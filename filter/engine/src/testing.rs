@@ -327,8 +327,7 @@ impl LocalReply {
     /// A header; `None` where it is absent. No header may be there twice.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found: Vec<&str> =
-            self.headers.iter().filter(|(own, _)| **own == *name).map(|(_, value)| &**value).collect();
+        let found: Vec<&str> = self.headers().filter(|(own, _)| **own == *name).map(|(_, value)| &**value).collect();
         assert!(found.len() < 2, "`{name}` is there {} times", found.len());
         found.first().copied()
     }

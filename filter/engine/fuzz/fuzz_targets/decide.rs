@@ -213,7 +213,7 @@ fn status(reason: &str, authenticated: bool) -> u16 {
 
 fn check_reply(reply: &LocalReply) {
     let mut names = HashSet::new();
-    for (name, value) in &reply.headers {
+    for (name, value) in reply.headers() {
         assert!(names.insert(&**name), "{name} twice");
         assert!(!name.bytes().any(|byte| byte.is_ascii_uppercase() || byte.is_ascii_control()), "{name}");
         assert!(!value.bytes().any(|byte| byte.is_ascii_control()), "{name}: {value:?}");

@@ -43,7 +43,7 @@ fn asking(request: Request, names: &str) -> Request {
 
 /// The CORS headers of a reply, sorted.
 fn granted(verdict: &Verdict) -> Vec<(&str, &str)> {
-    let names = verdict.reply().headers.iter().map(|(name, value)| (&**name, &**value));
+    let names = verdict.reply().headers().map(|(name, value)| (&**name, &**value));
     let mut granted: Vec<_> =
         names.filter(|(name, _)| name.starts_with("access-control-") || *name == "vary").collect();
     granted.sort_unstable();

@@ -168,7 +168,7 @@ impl<'p> Explained<'p> {
                 section("headers of the response", self.response.iter().map(describe), terminal)?;
             }
             RequestAction::Reply(reply) => {
-                let lines = reply.headers.iter().map(|(name, value)| visible(&format!("{name}: {value}")));
+                let lines = reply.headers().map(|(name, value)| visible(&format!("{name}: {value}")));
                 section("headers of the reply", lines, terminal)?;
             }
         }
@@ -233,7 +233,7 @@ fn near_miss(NearMiss { route, but_for }: &NearMiss<'_>) -> Value {
 }
 
 fn reply_headers(reply: &LocalReply) -> Map<String, Value> {
-    reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_string().into())).collect()
+    reply.headers().map(|(name, value)| (name.to_string(), value.to_string().into())).collect()
 }
 
 /// Edits by kind, for programs.

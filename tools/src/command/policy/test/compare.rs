@@ -39,7 +39,7 @@ impl Seen {
                 (None, Some(upstream), response)
             }
             RequestAction::Reply(reply) => {
-                let headers = reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+                let headers = reply.headers().map(|(name, value)| (name.to_string(), value.to_string()));
                 (Some(reply.status), None, headers.collect())
             }
         };
