@@ -1,4 +1,5 @@
-//! The calls of the host that the SDK makes dearer than they are. No other file of this crate has `unsafe` in it.
+//! The calls of the host that the SDK makes dearer than they are. No other file of this crate has `unsafe` in it, the names
+//! aside that `exports.rs` gives to the host.
 //!
 //! Its header map copies every name and every value into an allocation of its own, which costs a tenth of what the filter does
 //! with a request; its properties make the path anew each time, and panic where the host answers what they do not expect; its

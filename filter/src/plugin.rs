@@ -86,7 +86,8 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    pub(crate) const fn new(context: u32) -> Self {
+    pub(crate) fn new(context: u32) -> Self {
+        streams::put_in_force(context, None);
         Self { context, plugin: None }
     }
 }
@@ -149,7 +150,7 @@ impl RootContext for Root {
         log::info!("{in_force}");
         metrics::policy(true);
         let plugin = Rc::new(plugin);
-        streams::put_in_force(self.context, Rc::clone(&plugin));
+        streams::put_in_force(self.context, Some(Rc::clone(&plugin)));
         if let Some(before) = self.plugin.replace(plugin) {
             before.fetching(self.context, |fetcher, policy, _, _| {
                 fetcher.abandon(policy);

@@ -13,8 +13,8 @@ use crate::plugin::Plugin;
 
 /// The contexts of this virtual machine. The host counts them up; nobody chooses their numbers.
 struct Streams {
-    /// What is in force, by root context.
-    plugins: FxHashMap<u32, Rc<Plugin>>,
+    /// What is in force, if anything is, by root context.
+    plugins: FxHashMap<u32, Option<Rc<Plugin>>>,
     requests: FxHashMap<u32, Rc<RefCell<Request>>>,
 }
 
@@ -32,8 +32,8 @@ fn with<T>(act: impl FnOnce(&mut Streams) -> T) -> Option<T> {
     STREAMS.with(|streams| streams.try_borrow_mut().ok().map(|mut streams| act(&mut streams)))
 }
 
-/// Requests that come from now on are decided by this.
-pub(crate) fn put_in_force(root: u32, plugin: Rc<Plugin>) {
+/// Requests under this root context that come from now on are decided by this; refused, where it is nothing.
+pub(crate) fn put_in_force(root: u32, plugin: Option<Rc<Plugin>>) {
     // What was in force before is dropped out here, and may write to the log.
     drop(with(|streams| streams.plugins.insert(root, plugin)));
 }
@@ -43,10 +43,10 @@ pub(crate) fn withdraw(root: u32) {
     drop(with(|streams| streams.plugins.remove(&root)));
 }
 
-/// There is a new request. Where nothing is in force it is refused.
+/// There is a new request.
 pub(crate) fn create(context: u32, root: u32) {
     drop(with(|streams| {
-        let request = Request::new(context, streams.plugins.get(&root).cloned());
+        let request = Request::new(context, streams.plugins.get(&root).cloned().flatten());
         streams.requests.insert(context, Rc::new(RefCell::new(request)))
     }));
 }
@@ -56,7 +56,8 @@ pub(crate) fn get(context: u32) -> Option<Rc<RefCell<Request>>> {
     with(|streams| streams.requests.get(&context).cloned()).flatten()
 }
 
-/// Forgets a request, and says whether it was one.
+/// Forgets a request. Says whether the number is that of a root context instead, which is the SDK's to forget.
 pub(crate) fn delete(context: u32) -> bool {
-    with(|streams| streams.requests.remove(&context)).flatten().is_some()
+    let request = with(|streams| streams.requests.remove(&context)).flatten();
+    request.is_none() && with(|streams| streams.plugins.contains_key(&context)) == Some(true)
 }
