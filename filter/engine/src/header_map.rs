@@ -1,5 +1,7 @@
 //! Header maps as hosts hand them over, and take them.
 
+use std::borrow::Cow;
+
 use crate::text::Header;
 
 /// Reads a serialized header map where it stands: the number of headers, the lengths of each name and value, then all
@@ -23,20 +25,20 @@ pub fn parse_header_map(bytes: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     Some(headers)
 }
 
-/// Headers that many maps have in common, as they stand in one.
+/// Headers that many maps have in common, and the map of them alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HeaderBlock {
     headers: Vec<Header>,
-    lengths: Vec<u8>,
-    texts: Vec<u8>,
+    map: Vec<u8>,
 }
 
 impl HeaderBlock {
     pub(crate) fn of(headers: Vec<Header>) -> Self {
-        let (mut lengths, mut texts) = (Vec::new(), Vec::new());
-        headers.iter().for_each(|header| push_lengths(header, &mut lengths));
-        headers.iter().for_each(|header| push_texts(header, &mut texts));
-        Self { headers, lengths, texts }
+        let mut map = Vec::new();
+        push_number(headers.len(), &mut map);
+        headers.iter().for_each(|header| push_lengths(header, &mut map));
+        headers.iter().for_each(|header| push_texts(header, &mut map));
+        Self { headers, map }
     }
 
     pub(crate) fn headers(&self) -> &[Header] {
@@ -44,14 +46,20 @@ impl HeaderBlock {
     }
 
     /// A map of these headers and of others, as [`parse_header_map`] reads it.
-    pub(crate) fn map_with(&self, others: &[Header]) -> Vec<u8> {
+    pub(crate) fn map_with(&self, others: &[Header]) -> Cow<'_, [u8]> {
+        if others.is_empty() { Cow::Borrowed(&self.map) } else { Cow::Owned(self.extended(others)) }
+    }
+
+    #[inline(never)]
+    fn extended(&self, others: &[Header]) -> Vec<u8> {
+        let (_, rest) = self.map.split_at_checked(4).unwrap_or_default();
+        let (lengths, texts) = rest.split_at_checked(self.headers.len() * 8).unwrap_or_default();
         let size = |(name, value): &Header| name.len() + value.len() + 10;
-        let capacity = 4 + self.lengths.len() + self.texts.len() + others.iter().map(size).sum::<usize>();
-        let mut map = Vec::with_capacity(capacity);
+        let mut map = Vec::with_capacity(self.map.len() + others.iter().map(size).sum::<usize>());
         push_number(self.headers.len() + others.len(), &mut map);
-        map.extend_from_slice(&self.lengths);
+        map.extend_from_slice(lengths);
         others.iter().for_each(|header| push_lengths(header, &mut map));
-        map.extend_from_slice(&self.texts);
+        map.extend_from_slice(texts);
         others.iter().for_each(|header| push_texts(header, &mut map));
         map
     }

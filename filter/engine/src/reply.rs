@@ -1,5 +1,6 @@
 //! Replies of our own: the only status table.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::decision::DenyReason;
@@ -33,7 +34,7 @@ impl LocalReply {
 
     /// Its headers, as [`parse_header_map`](crate::parse_header_map) reads them.
     #[must_use]
-    pub fn header_map(&self) -> Vec<u8> {
+    pub fn header_map(&self) -> Cow<'_, [u8]> {
         self.common.map_with(&self.own)
     }
 
@@ -109,23 +110,51 @@ impl Denial<'_> {
         }
     }
 
-    /// `WWW-Authenticate` (RFC 6750 section 3): no `error` where no credentials came, `invalid_token` for a bad one,
-    /// `insufficient_scope` where a good one is not enough, and what would be where its caller can make it so.
-    pub(crate) fn challenge(self) -> Option<Text> {
-        let challenge = match (self.status(), self.reason) {
-            (401, DenyReason::StepUpRequired) => return self.step_up.map(|step_up| step_up.challenge().clone()),
-            (401, DenyReason::CredentialsMissing | DenyReason::RouteNotFound) => Some(r#"Bearer realm="portcullis""#),
-            (401, _) => Some(r#"Bearer realm="portcullis", error="invalid_token""#),
+    /// What is said of credentials (RFC 6750 section 3): no `error` where none came, `invalid_token` for a bad one,
+    /// `insufficient_scope` where a good one is not enough.
+    pub(crate) const fn challenge(self) -> Challenge {
+        match (self.status(), self.reason) {
+            (401, DenyReason::StepUpRequired) => Challenge::None,
+            (401, DenyReason::CredentialsMissing | DenyReason::RouteNotFound) => Challenge::Credentials,
+            (401, _) => Challenge::InvalidToken,
             (
                 403,
                 DenyReason::RoleMissing
                 | DenyReason::RoleDenied
                 | DenyReason::OwnerDenied
                 | DenyReason::ConditionDenied,
-            ) => Some(r#"Bearer realm="portcullis", error="insufficient_scope""#),
-            _ => None,
-        };
-        challenge.map(Text::from)
+            ) => Challenge::InsufficientScope,
+            _ => Challenge::None,
+        }
+    }
+
+    /// The challenge of a route that asks for a stronger or newer sign-in: what would make a good token enough.
+    pub(crate) fn step_up_challenge(self) -> Option<Text> {
+        let step_up = self.step_up.filter(|_| self.reason == DenyReason::StepUpRequired);
+        step_up.map(|step_up| step_up.challenge().clone())
+    }
+}
+
+/// The challenges that are the same for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    None,
+    Credentials,
+    InvalidToken,
+    InsufficientScope,
+}
+
+impl Challenge {
+    pub(crate) const COUNT: usize = 4;
+
+    /// `WWW-Authenticate`.
+    pub(crate) const fn text(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Credentials => Some(r#"Bearer realm="portcullis""#),
+            Self::InvalidToken => Some(r#"Bearer realm="portcullis", error="invalid_token""#),
+            Self::InsufficientScope => Some(r#"Bearer realm="portcullis", error="insufficient_scope""#),
+        }
     }
 }
 

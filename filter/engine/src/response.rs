@@ -1,5 +1,6 @@
 //! What happens to responses: ours and the upstream's.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use crate::cors::{CorsPolicy, VARY};
@@ -7,7 +8,7 @@ use crate::header_map::HeaderBlock;
 use crate::headers::{HeaderEdit, HeaderEdits, HeaderRule, Preset, SecurityHeaders};
 use crate::input::Violation;
 use crate::names::NameMap;
-use crate::reply::{Denial, LocalReply, problem_body};
+use crate::reply::{Challenge, Denial, LocalReply, problem_body};
 use crate::request::Headers;
 use crate::set_cookie::{CookieRules, SET_COOKIE};
 use crate::text::{Header, Text};
@@ -28,9 +29,11 @@ pub(crate) struct ResponseRules {
     usual: Rc<[HeaderEdit]>,
     set_cookie: Option<CookieRules>,
     /// What every reply of ours has.
-    reply_headers: Rc<HeaderBlock>,
-    /// What those with a body have.
-    problem_headers: Rc<HeaderBlock>,
+    reply_headers: Vec<Header>,
+    /// The same in the form that hosts take, from when they are first needed: of answers to preflights, and by challenge of problem
+    /// documents.
+    preflight: OnceCell<Rc<HeaderBlock>>,
+    problems: [OnceCell<Rc<HeaderBlock>>; Challenge::COUNT],
 }
 
 /// Why a header of an upstream's response matters.
@@ -53,10 +56,7 @@ pub struct ResponsePlan {
 impl ResponseRules {
     pub(crate) fn new(cors: Option<CorsPolicy>, security: &SecurityHeaders, hide_upstream_5xx: bool) -> Self {
         let reply_headers = security.reply_headers(cors.is_some());
-        let mut problem_headers: Vec<Header> = vec![("content-type".into(), "application/problem+json".into())];
-        problem_headers.extend(reply_headers.iter().cloned().chain(cors.iter().map(|_| VARY)));
-        let [reply_headers, problem_headers] =
-            [reply_headers, problem_headers].map(|list| Rc::new(HeaderBlock::of(list)));
+        let (preflight, problems) = Default::default();
         let preset = security.preset;
         let set_cookie = security.set_cookie.clone();
         let rules = security.rules(cors.is_some());
@@ -77,8 +77,26 @@ impl ResponseRules {
             usual,
             set_cookie,
             reply_headers,
-            problem_headers,
+            preflight,
+            problems,
         }
+    }
+}
+
+impl ResponseRules {
+    /// What problem documents come with, but for what CORS allows.
+    fn problem_headers(&self, challenge: Challenge) -> Rc<HeaderBlock> {
+        let make = || self.make_problem_headers(challenge);
+        self.problems.get(challenge as usize).map_or_else(make, |made| Rc::clone(made.get_or_init(make)))
+    }
+
+    #[inline(never)]
+    fn make_problem_headers(&self, challenge: Challenge) -> Rc<HeaderBlock> {
+        let mut headers: Vec<Header> = vec![("content-type".into(), "application/problem+json".into())];
+        headers.extend(self.reply_headers.iter().cloned());
+        headers.extend(self.cors.iter().map(|_| VARY));
+        headers.extend(challenge.text().map(|text| ("www-authenticate".into(), text.into())));
+        Rc::new(HeaderBlock::of(headers))
     }
 }
 
@@ -168,7 +186,7 @@ impl ResponsePlan {
 
     #[inline(never)]
     fn stand_in(&self, status: u16, upstream: &Headers<'_>) -> LocalReply {
-        let mut reply = self.problem(status, &[]);
+        let mut reply = self.problem(status, Challenge::None, &[]);
         let retry_after = upstream.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value);
         let printable = |value: &&&[u8]| value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
         if let Some(value) = retry_after.filter(printable).and_then(|value| std::str::from_utf8(value).ok()) {
@@ -180,8 +198,8 @@ impl ResponsePlan {
     /// Answers a refusal.
     #[inline(never)]
     pub(crate) fn refuse(&self, denial: Denial<'_>) -> LocalReply {
-        let mut reply = self.problem(denial.status(), denial.violations);
-        if let Some(challenge) = denial.challenge() {
+        let mut reply = self.problem(denial.status(), denial.challenge(), denial.violations);
+        if let Some(challenge) = denial.step_up_challenge() {
             reply.push("www-authenticate", challenge);
         }
         if let Some(seconds) = denial.retry_after() {
@@ -201,13 +219,15 @@ impl ResponsePlan {
     /// Answers an allowed preflight.
     #[inline(never)]
     pub(crate) fn accept_preflight(&self, cors: Vec<Header>) -> LocalReply {
-        LocalReply::new(204, Rc::clone(&self.rules.reply_headers), cors, Vec::new())
+        let headers = &self.rules.reply_headers;
+        let common = self.rules.preflight.get_or_init(|| Rc::new(HeaderBlock::of(headers.clone())));
+        LocalReply::new(204, Rc::clone(common), cors, Vec::new())
     }
 
-    fn problem(&self, status: u16, violations: &[Violation]) -> LocalReply {
+    fn problem(&self, status: u16, challenge: Challenge, violations: &[Violation]) -> LocalReply {
         let granted = self.rules.cors.as_ref().map(|cors| cors.grant_and_expose(self.origin.as_deref()));
         let body = problem_body(status, self.request_id.as_deref(), violations);
-        LocalReply::new(status, Rc::clone(&self.rules.problem_headers), granted.unwrap_or_default(), body)
+        LocalReply::new(status, self.rules.problem_headers(challenge), granted.unwrap_or_default(), body)
     }
 }
 
@@ -230,7 +250,7 @@ fn grpc_status_blames_the_caller(status: &[u8]) -> bool {
 #[must_use]
 pub fn failure_reply(status: u16) -> LocalReply {
     let rules = ResponseRules::new(None, &SecurityHeaders::default(), true);
-    ResponsePlan::new(Rc::new(rules), None, None).problem(status, &[])
+    ResponsePlan::new(Rc::new(rules), None, None).problem(status, Challenge::None, &[])
 }
 
 #[cfg(test)]

@@ -32,10 +32,13 @@ fn a_map_that_was_put_together_is_read_again() {
     let header = |name: &'static str, value: &'static str| -> Header { (name.into(), value.into()) };
     let (some, more) = (vec![header("a", "1"), header("b-c", "")], vec![header("a", "2")]);
     for (common, own) in [(&[][..], &[][..]), (&some, &[]), (&[], &more), (&some, &more)] {
-        let map = HeaderBlock::of(common.to_vec()).map_with(own);
+        let block = HeaderBlock::of(common.to_vec());
+        let map = block.map_with(own);
         let expected: Vec<_> = common.iter().chain(own).map(|(name, value)| (&**name, value.as_bytes())).collect();
         assert_eq!(parse_header_map(&map), Some(expected), "{common:?} and {own:?}");
-        assert_eq!(map.capacity(), map.len(), "the room was reckoned rightly");
+        if let Cow::Owned(map) = &map {
+            assert_eq!(map.capacity(), map.len(), "the room was reckoned rightly");
+        }
     }
 }
 
