@@ -413,13 +413,17 @@ def machine():
             "processor": model.group(1) if model else "unknown"}
 
 
-def among(whole):
-    """What was measured now in the place of the same works in docs/benchmarks.json, if that is of the same machine."""
+def put_among(whole):
+    """Puts what was measured now in the place of the same works in docs/benchmarks.json, if that is of the same machine."""
     before = json.loads((ROOT / "docs/benchmarks.json").read_text())
     if (before["machine"], before["envoy"]) != (whole["machine"], whole["envoy"]):
         raise SystemExit("docs/benchmarks.json is of another machine or Envoy: measure all works again")
     measured = {result["work"] for result in whole["results"]}
-    return [result for result in before["results"] if result["work"] not in measured] + whole["results"]
+    kept = [result for result in before["results"] if result["work"] not in measured]
+    # In the order in which all of them are measured; some works bring results by other names.
+    place = {name: at for at, name in enumerate([*WORKS, "size"])}
+    results = sorted(kept + whole["results"], key=lambda result: place[re.match(r"[\w-]+", result["work"])[0]])
+    return {**before, **whole, "results": results}
 
 
 def main():
@@ -445,10 +449,12 @@ def main():
     envoy = re.search(r"/(\d+\.\d+\.\d+)/", version)
     whole = {"measured": datetime.date.today().isoformat(), "machine": machine(), "envoy": envoy.group(1) if envoy else "unknown",
              "rounds": options.rounds, "seconds": options.seconds, "results": results}
+    for result in results:
+        result["measured"] = whole["measured"]
     print(report.table(whole))
     if options.docs:
         if options.work:
-            whole["results"] = among(whole)
+            whole = put_among(whole)
         report.write_docs(whole, ROOT / "docs")
 
 
