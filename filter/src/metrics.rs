@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use portcullis_engine::{AllowReason, Decision, DenyReason, Policy};
+use portcullis_engine::{AllowReason, Decision, Policy};
 
 use crate::host;
 
@@ -60,7 +60,7 @@ impl Metrics {
                 version: host::define_gauge(&format!("{prefix}_feed_version")),
                 age_seconds: host::define_gauge(&format!("{prefix}_feed_age_seconds")),
             }),
-            requests: RefCell::new(vec![None; AllowReason::ALL.len() + 2 * DenyReason::ALL.len()]),
+            requests: RefCell::new(vec![None; Decision::COUNT]),
             prefix,
         }
     }
@@ -73,17 +73,15 @@ impl Metrics {
             Decision::DryRunDeny(_) => self.dry_run_denied,
         };
         let preflight = self.cors_preflight.filter(|_| decision == Decision::Allow(AllowReason::CorsPreflight));
-        let slot = match decision {
-            Decision::Allow(reason) => reason as usize,
-            Decision::Deny(reason) => AllowReason::ALL.len() + reason as usize,
-            Decision::DryRunDeny(reason) => AllowReason::ALL.len() + DenyReason::ALL.len() + reason as usize,
-        };
         let define = || {
             let (word, reason) = (decision.as_str(), decision.reason());
             host::define_counter(&format!("{}_requests.decision.{word}.reason.{reason}", self.prefix))
         };
-        let by_reason =
-            self.requests.try_borrow_mut().ok().and_then(|mut known| *known.get_mut(slot)?.get_or_insert_with(define));
+        let by_reason = self
+            .requests
+            .try_borrow_mut()
+            .ok()
+            .and_then(|mut known| *known.get_mut(decision.index())?.get_or_insert_with(define));
         [by_decision, preflight, by_reason].into_iter().flatten().for_each(host::count);
     }
 }

@@ -22,8 +22,9 @@ pub use self::scrub::{MASKED, scrub};
 use crate::decision::{Decision, DenyReason, Event};
 use crate::reply::status_digits;
 use crate::request::{Action, Envelope};
+use crate::route::Route;
 use crate::session::RecordedIdentity;
-use crate::time::UnixTime;
+use crate::time::{Stamp, UnixTime};
 
 /// Which requests are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,16 +180,38 @@ pub struct AuditRecord {
     group: Group,
 }
 
+/// What records say again and again, as it stands in them.
+#[derive(Debug)]
+pub(crate) struct Phrases {
+    stamp: Stamp,
+    /// By decision and action of the method: what was decided, from when it was first.
+    outcomes: Vec<Option<Box<str>>>,
+}
+
+impl Default for Phrases {
+    fn default() -> Self {
+        Self { stamp: Stamp::default(), outcomes: vec![None; Decision::COUNT * Action::COUNT] }
+    }
+}
+
+/// The name of a route as it stands in records.
+pub(crate) fn route_member(name: &str) -> Box<str> {
+    members(&[("route", Some(name))])
+}
+
+/// The digest of the policy as records end with it.
+pub(crate) fn policy_member(digest: &str) -> Box<str> {
+    format!("{}}}", members(&[("policy", Some(digest))])).into()
+}
+
 /// Everything a record is made of. What is not here cannot be in one.
 pub(crate) struct Fields<'a> {
     pub(crate) timestamp: UnixTime,
-    /// The same as it is written.
-    pub(crate) stamp: &'a str,
     pub(crate) decision: Decision,
     /// The status that the response is likely to have.
     pub(crate) status: u16,
     pub(crate) envelope: &'a Envelope<'a>,
-    pub(crate) route: Option<&'a Rc<str>>,
+    pub(crate) route: Option<&'a Route>,
     /// The template of the route's path, or where there is no route what is left of the path.
     pub(crate) path: Option<&'a str>,
     pub(crate) path_masked: bool,
@@ -198,20 +221,26 @@ pub(crate) struct Fields<'a> {
     pub(crate) identity: Option<&'a RecordedIdentity>,
     pub(crate) role: Option<&'a str>,
     pub(crate) masks: &'a Masks,
+    /// As [`policy_member`] has it.
     pub(crate) policy: &'a str,
 }
 
 impl AuditRecord {
-    pub(crate) fn new(fields: &Fields<'_>) -> Self {
+    pub(crate) fn new(fields: &Fields<'_>, phrases: &mut Phrases) -> Self {
         let decision = fields.decision;
         let identity = fields.identity;
         let mut line = Line(String::with_capacity(640));
-        line.word(r#"{"timestamp":""#, fields.stamp);
-        let action = action(decision, fields.envelope);
-        let outcome = line.outcome(decision, action);
+        line.word(r#"{"timestamp":""#, phrases.stamp.of(fields.timestamp));
+        let method = fields.envelope.method.action();
+        let (action, start) = (action(decision, method), line.0.len());
+        match phrases.outcomes.get_mut(decision.index() * Action::COUNT + method as usize) {
+            Some(known) => line.0.push_str(known.get_or_insert_with(|| outcome(decision, action))),
+            None => line.0.push_str(&outcome(decision, action)),
+        }
+        let outcome = start..line.0.len();
         let mut masked = identity.map(|identity| identity.masked).unwrap_or_default();
         masked.note(Masked::PATH, fields.path_masked);
-        line.words(&[(r#","route":""#, fields.route.map(AsRef::as_ref))]);
+        line.0.push_str(fields.route.map_or("", |route| &route.recorded));
         line.0.push_str(identity.map_or("", |identity| &identity.user_id));
         if let Some(role) = fields.role {
             let known = fields.masks.roles.iter().find(|(own, _)| own == role);
@@ -242,9 +271,8 @@ impl AuditRecord {
             None => line.words(&[(r#","provider":""#, fields.provider)]),
         }
         line.masked(masked);
-        line.word(r#","policy":""#, fields.policy);
-        line.0.push('}');
-        let group = Group { decision, route: fields.route.cloned(), ip: fields.ip };
+        line.0.push_str(fields.policy);
+        let group = Group { decision, route: fields.route.map(|route| Rc::clone(&route.name)), ip: fields.ip };
         let (likely, timestamp) = (fields.status, fields.timestamp);
         Self { line: line.0, likely, status_at, outcome, action, timestamp, group }
     }
@@ -258,12 +286,11 @@ impl AuditRecord {
     /// The same record, of a request of which more was seen, and then decided.
     #[must_use]
     pub(crate) fn decided(mut self, decision: Decision) -> Self {
-        let mut instead = Line(String::new());
-        instead.outcome(decision, self.action);
+        let instead = outcome(decision, self.action);
         self.group.decision = decision;
-        self.line.replace_range(self.outcome.clone(), &instead.0);
-        self.status_at = self.status_at.saturating_add(instead.0.len()).saturating_sub(self.outcome.len());
-        self.outcome.end = self.outcome.start.saturating_add(instead.0.len());
+        self.line.replace_range(self.outcome.clone(), &instead);
+        self.status_at = self.status_at.saturating_add(instead.len()).saturating_sub(self.outcome.len());
+        self.outcome.end = self.outcome.start.saturating_add(instead.len());
         self
     }
 
@@ -290,7 +317,7 @@ impl AuditRecord {
 fn summary(group: &Group, counted: Counted, now: UnixTime, masks: &Masks, policy: &str) -> String {
     let mut line = Line(String::with_capacity(400));
     line.word(r#"{"timestamp":""#, &now.rfc3339());
-    line.outcome(group.decision, counted.action);
+    line.0.push_str(&outcome(group.decision, counted.action));
     line.words(&[(r#","route":""#, group.route.as_deref())]);
     let mut masked = Masked::default();
     if let Some(ip) = group.ip {
@@ -305,8 +332,16 @@ fn summary(group: &Group, counted: Counted, now: UnixTime, masks: &Masks, policy
     line.0
 }
 
-fn action(decision: Decision, envelope: &Envelope<'_>) -> &'static str {
-    match (decision.event(), envelope.method.action()) {
+/// What was decided.
+#[inline(never)]
+fn outcome(decision: Decision, action: &str) -> Box<str> {
+    let event = decision.event().as_str();
+    let words = [("event", event), ("action", action), ("decision", decision.as_str()), ("reason", decision.reason())];
+    members(&words.map(|(name, word)| (name, Some(word))))
+}
+
+const fn action(decision: Decision, method: Action) -> &'static str {
+    match (decision.event(), method) {
         (Event::Authentication, _) => "authenticate",
         (Event::Cors, _) => "preflight",
         (_, Action::Read) => "read",
@@ -328,18 +363,6 @@ impl Line {
         self.0.push_str(member);
         self.0.push_str(word);
         self.0.push('"');
-    }
-
-    /// Writes what was decided, and says where.
-    fn outcome(&mut self, decision: Decision, action: &str) -> Range<usize> {
-        let start = self.0.len();
-        self.words(&[
-            (r#","event":""#, Some(decision.event().as_str())),
-            (r#","action":""#, Some(action)),
-            (r#","decision":""#, Some(decision.as_str())),
-            (r#","reason":""#, Some(decision.reason())),
-        ]);
-        start..self.0.len()
     }
 
     fn address(&mut self, ip: IpAddr, masks: &Masks, masked: &mut Masked) {

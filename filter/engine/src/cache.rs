@@ -183,7 +183,11 @@ impl TokenCache {
 /// The last eight characters of a token: a part of its signature, which nobody chooses. Only says where to look; what is
 /// found there is compared whole.
 fn tag(token: &str) -> u64 {
-    token.bytes().rev().take(8).fold(0, |tag, byte| tag << 8 | u64::from(byte))
+    match token.as_bytes().last_chunk() {
+        Some(last) => u64::from_be_bytes(*last),
+        // No token is that short.
+        None => token.bytes().fold(0, |tag, byte| tag << 8 | u64::from(byte)),
+    }
 }
 
 /// A session's strings are all parts of its token, most of them twice: as claims and as headers or roles.

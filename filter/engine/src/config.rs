@@ -22,7 +22,7 @@ use self::decode::{Fields, Findings, list, non_empty, owned};
 use self::error::Path;
 use self::provider::RawProvider;
 use self::route::RawRoute;
-use crate::audit::scrub;
+use crate::audit::{policy_member, route_member, scrub};
 use crate::authz::{Operand, Requirement, RoleTable, Roles, Test};
 use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
@@ -162,6 +162,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let judged_headers = judged_headers(&sources, &routes);
     let routes = RouteTable::new(routes);
     warn_of_open_roots(&routes, &places, findings);
+    let digest = short_digest(&document.to_canonical_json().to_string());
     Some(Policy {
         dry_run,
         forgeable: upstream::forgeable(stripped),
@@ -177,7 +178,8 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         routes,
         response,
         audit: Rc::new(audit),
-        digest: short_digest(&document.to_canonical_json().to_string()),
+        recorded: policy_member(&digest),
+        digest,
         stat_prefix,
         cache_limits,
         warnings: Vec::new(),
@@ -224,6 +226,7 @@ fn compile_route(
         Rc::clone(shared)
     };
     Route {
+        recorded: route_member(&name),
         name: name.into(),
         path,
         methods,

@@ -157,6 +157,19 @@ impl Decision {
         }
     }
 
+    /// How many there are.
+    pub const COUNT: usize = AllowReason::ALL.len() + 2 * DenyReason::ALL.len();
+
+    /// Its place among all of them, below [`Self::COUNT`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Allow(reason) => reason as usize,
+            Self::Deny(reason) => AllowReason::ALL.len() + reason as usize,
+            Self::DryRunDeny(reason) => AllowReason::ALL.len() + DenyReason::ALL.len() + reason as usize,
+        }
+    }
+
     /// The code of the reason.
     #[must_use]
     pub const fn reason(self) -> &'static str {

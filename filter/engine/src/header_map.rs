@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::text::Header;
+use crate::text::{Header, utf8};
 
 /// Reads a serialized header map where it stands: the number of headers, the lengths of each name and value, then all
 /// names and values, each with a zero byte behind it. Numbers have four bytes, the lowest first (proxy-wasm ABI 0.2.1,
@@ -13,16 +13,24 @@ pub fn parse_header_map(bytes: &[u8]) -> Option<Vec<(&str, &[u8])>> {
         return Some(Vec::new());
     }
     let (count, rest) = number(bytes)?;
-    let (mut lengths, mut text) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let (lengths, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
+    // A look at all of them at once is quicker than one at each name, and enough unless a value is no UTF-8.
+    let whole = utf8(texts);
     let mut headers = Vec::with_capacity(lengths.len() / 8);
-    while !lengths.is_empty() {
-        let (name, after) = number(lengths)?;
-        let (value, after) = number(after)?;
-        lengths = after;
-        let name = std::str::from_utf8(take(&mut text, name)?).ok()?;
-        headers.push((name, take(&mut text, value)?));
+    let mut at: usize = 0;
+    for [name, value] in lengths.as_chunks::<4>().0.as_chunks::<2>().0 {
+        let name_end = at.checked_add(length(*name)?)?;
+        let value_at = name_end.checked_add(1)?;
+        let value_end = value_at.checked_add(length(*value)?)?;
+        let name = match whole {
+            Some(whole) => whole.get(at..name_end),
+            None => texts.get(at..name_end).and_then(|name| std::str::from_utf8(name).ok()),
+        };
+        headers.push((name?, texts.get(value_at..value_end)?));
+        at = value_end.checked_add(1)?;
     }
-    Some(headers)
+    // The last value has its zero byte, too.
+    (at <= texts.len()).then_some(headers)
 }
 
 /// Headers that many maps have in common, and the map of them alone.
@@ -84,14 +92,11 @@ fn push_number(number: usize, out: &mut Vec<u8>) {
 
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (number, rest) = bytes.split_first_chunk::<4>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
+    Some((length(*number)?, rest))
 }
 
-/// The next piece of text, whose end a zero byte marks.
-fn take<'a>(text: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (piece, rest) = text.split_at_checked(length)?;
-    *text = rest.split_first()?.1;
-    Some(piece)
+fn length(number: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(number)).ok()
 }
 
 #[cfg(test)]

@@ -5,39 +5,52 @@ use crate::hash::FixedMap;
 use crate::request::spells;
 use crate::text::Text;
 
-/// Says of most names that they are not in a set, and of those that are that they may be. Each sets two of 1,024 bits (Bloom,
-/// "Space/time trade-offs in hash coding with allowable errors"), which are two lines of a processor's cache.
-#[derive(Clone, Debug, Default)]
-struct Sieve([u64; 16]);
+/// Says of most names that they are not in a set, and of those that are that they may be. Each sets one of 4,096 bits.
+#[derive(Clone, Debug)]
+struct Sieve([u64; 64]);
 
-/// A character as [`spells`] has it.
-const fn plain(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte } else { b'-' }
+/// By byte: the character that it is as [`spells`] has it.
+#[expect(clippy::indexing_slicing, reason = "of a constant: what is out of bounds does not compile")]
+const PLAIN: [u8; 256] = {
+    let mut table = [b'-'; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        if byte.is_ascii_alphanumeric() {
+            table[byte as usize] = byte;
+        }
+        byte += 1;
+    }
+    table
+};
+
+impl Default for Sieve {
+    fn default() -> Self {
+        Self([0; 64])
+    }
 }
 
 impl Sieve {
-    /// The bits of a name, in whichever spelling: by its length, and a few of its letters.
-    fn bits(name: &str) -> [usize; 2] {
+    /// The bit of a name, in whichever spelling, and the word that has it: by its length and two of its letters.
+    fn place(name: &str) -> (usize, u64) {
         let (bytes, length) = (name.as_bytes(), name.len());
-        let letter = |at: usize| bytes.get(at).map_or(0, |byte| u32::from(plain(*byte)));
-        let (third, middle) = (letter(2), letter(length / 2));
-        let (before, last) = (letter(length.wrapping_sub(3)), letter(length.wrapping_sub(1)));
-        let letters = third | middle << 8 | before << 16 | last << 24;
+        let plain = |byte: &u8| PLAIN.get(usize::from(*byte)).map_or(0, |plain| u32::from(*plain));
+        let (middle, last) = (bytes.get(length / 2).map_or(0, plain), bytes.last().map_or(0, plain));
+        let letters = middle | last << 8 | u32::try_from(length).unwrap_or_default() << 16;
         // Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
-        let mixed = letters.wrapping_add(u32::try_from(length).unwrap_or_default() << 12).wrapping_mul(0x9e37_79b9);
-        [mixed >> 22, mixed >> 12 & 1023].map(|bit| bit as usize)
+        let mixed = letters.wrapping_mul(0x9e37_79b9);
+        ((mixed >> 26) as usize, 1 << (mixed >> 20 & 63))
     }
 
     fn insert(&mut self, name: &str) {
-        for bit in Self::bits(name) {
-            if let Some(word) = self.0.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
-            }
+        let (word, bit) = Self::place(name);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
         }
     }
 
     fn may_have(&self, name: &str) -> bool {
-        Self::bits(name).into_iter().all(|bit| self.0.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1))
+        let (word, bit) = Self::place(name);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 }
 

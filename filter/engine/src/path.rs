@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use crate::text::has_control;
+use crate::text::{every, has_control};
 
 /// Longest path accepted, in bytes: twice what common servers take for a whole request line.
 const MAX_PATH_BYTES: usize = 16 * 1024;
@@ -224,14 +224,10 @@ pub(crate) fn cut_at_query(path: &str) -> Option<&str> {
 
 /// Whether a path is certain to be its own [`loose_path`]: what most paths are, and quickly seen.
 pub(crate) fn is_loose(path: &str) -> bool {
-    let mut previous = 0;
-    for byte in path.bytes() {
-        if byte.is_ascii_uppercase() || byte == b'%' || (byte == b'/' && previous == b'.') {
-            return false;
-        }
-        previous = byte;
-    }
-    !matches!(previous, b'/' | b'.')
+    let bytes = path.as_bytes();
+    let fits = |byte: u8| !(byte.is_ascii_uppercase() | (byte == b'%'));
+    let has_dot = !every(bytes, |byte| byte != b'.');
+    every(bytes, fits) && !matches!(bytes.last(), Some(b'/' | b'.')) && !(has_dot && path.contains("./"))
 }
 
 /// Decodes the escapes left in a segment of a normal form, for comparison with a claim.

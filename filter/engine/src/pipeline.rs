@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use crate::audit::{AuditLevel, AuditRecord, Fields, Recording};
+use crate::audit::{AuditLevel, AuditRecord, Fields, Phrases, Recording};
 use crate::authz::{Authentication, Permit, Principal, Requirement};
 use crate::decision::{AllowReason, Decision, DenyReason, Event};
 use crate::headers::{HeaderEdit, HeaderEdits};
@@ -22,7 +22,7 @@ use crate::response::ResponsePlan;
 use crate::route::{Misreading, Route, RouteMatch};
 use crate::session::Session;
 use crate::text::Header;
-use crate::time::{Stamp, UnixTime};
+use crate::time::UnixTime;
 use crate::token::{
     Crypto, Extracted, HostCrypto, Means, Proven, Provider, Refusal, TokenError, TokenSource, verify_under,
 };
@@ -246,7 +246,7 @@ impl Policy {
             Recording { level: self.audit.level, sampled }
         });
         let request = (&envelope, head.as_ref().ok());
-        self.conclude(request, &passage, &outcome, &asked, recording, &mut worker.stamp)
+        self.conclude(request, &passage, &outcome, &asked, recording, &mut worker.phrases)
     }
 
     /// The edits that the trailers of a request need before they go on: some servers take them for headers, and nothing was
@@ -447,7 +447,7 @@ impl Policy {
         outcome: &Result<Permit, Stop>,
         asked: &Asked<'_, impl Facts>,
         recording: Recording,
-        stamp: &mut Stamp,
+        phrases: &mut Phrases,
     ) -> Verdict {
         let route = passage.matched.as_ref().map(|matched| matched.route);
         let rules = route.map_or(&self.response, |route| &route.response);
@@ -500,16 +500,15 @@ impl Policy {
         let audit = (recording.takes(decision) || body.is_some()).then(|| {
             let unmatched = head.filter(|_| route.is_none()).map(|head| self.routes.redact(head.path.as_str()));
             let hashed = passage.matched.as_ref().and_then(|matched| self.audit.masks.path(matched));
-            AuditRecord::new(&Fields {
+            let fields = Fields {
                 timestamp: asked.now,
-                stamp: stamp.of(asked.now),
                 decision,
                 status: match &action {
                     RequestAction::Continue(_) => 200,
                     RequestAction::Reply(reply) => reply.status,
                 },
                 envelope,
-                route: route.map(|route| &route.name),
+                route,
                 path: hashed.as_deref().or(route.map(|route| route.path.text.as_str())).or(unmatched.as_deref()),
                 path_masked: hashed.is_some() || unmatched.as_deref().is_some_and(|path| path.ends_with('*')),
                 ip: asked.client(),
@@ -517,8 +516,9 @@ impl Policy {
                 identity,
                 role: role.map(AsRef::as_ref),
                 masks: &self.audit.masks,
-                policy: &self.digest,
-            })
+                policy: &self.recorded,
+            };
+            AuditRecord::new(&fields, phrases)
         });
         let (route, role) = (route.map(|route| Rc::clone(&route.name)), role.map(Rc::clone));
         let failed = matches!(outcome, Err(Stop::Deny(reason)) if reason.is_guess());

@@ -30,6 +30,8 @@ pub struct Policy {
     pub(crate) judged_headers: Vec<String>,
     pub(crate) audit: Rc<AuditRules>,
     pub(crate) digest: String,
+    /// The same, as records end with it.
+    pub(crate) recorded: Box<str>,
     pub(crate) stat_prefix: Option<String>,
     pub(crate) cache_limits: crate::cache::CacheLimits,
     pub(crate) warnings: Vec<crate::config::PolicyError>,

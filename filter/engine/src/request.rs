@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::decision::DenyReason;
 use crate::path::NormalizedPath;
+use crate::text::every;
 
 /// Header names in lower case, pseudo-headers included, and values as bytes: the order and the repetitions of the wire.
 pub type Headers<'a> = [(&'a str, &'a [u8])];
@@ -66,6 +67,8 @@ pub(crate) enum Action {
 }
 
 impl Action {
+    pub(crate) const COUNT: usize = 3;
+
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -329,7 +332,7 @@ fn form_bytes(text: &str) -> Cow<'_, [u8]> {
 /// space after it was in one line from the start, and makes credentials that nobody takes.
 fn repeats_credentials(value: &[u8]) -> bool {
     // A token has none, and is long.
-    value.contains(&b',') && has_further_credentials(value)
+    !every(value, |byte| byte != b',') && has_further_credentials(value)
 }
 
 #[inline(never)]
@@ -405,28 +408,19 @@ fn host_name(authority: &str) -> Option<Cow<'_, str>> {
     if !is_sound {
         return None;
     }
-    Some(if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(host.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(host)
-    })
+    let is_lower = every(host.as_bytes(), |byte| !byte.is_ascii_uppercase());
+    Some(if is_lower { Cow::Borrowed(host) } else { Cow::Owned(host.to_ascii_lowercase()) })
 }
 
 /// Whether a host is nothing, or labels with dots between them.
 fn is_name(host: &str) -> bool {
-    let mut previous = b'.';
-    for byte in host.bytes() {
-        let fits = match byte {
-            b'.' => previous != b'.',
-            b'-' | b'_' | b'~' => true,
-            _ => byte.is_ascii_alphanumeric(),
-        };
-        if !fits {
-            return false;
-        }
-        previous = byte;
-    }
-    host.is_empty() || previous != b'.'
+    let bytes = host.as_bytes();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'.' | b'-' | b'_' | b'~');
+    let dots = |pair: &[u8; 2]| *pair == *b"..";
+    every(bytes, fits)
+        && bytes.first() != Some(&b'.')
+        && bytes.last() != Some(&b'.')
+        && !bytes.array_windows().any(dots)
 }
 
 /// Whether a server may take one header name for another: CGI and its heirs make `_` of `-` (RFC 3875 section 4.1.18),
@@ -448,7 +442,7 @@ fn values<'a, 'n>(headers: &'a Headers<'a>, name: &'n str) -> impl Iterator<Item
 /// Request ids are Envoy's UUIDs, or hexadecimal ids of a tracer; nothing else that a client may have put there is
 /// repeated in a reply or a record.
 fn is_request_id(id: &str) -> bool {
-    (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    (8..=64).contains(&id.len()) && every(id.as_bytes(), |byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 #[cfg(test)]

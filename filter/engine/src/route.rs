@@ -25,6 +25,8 @@ pub(crate) const MAX_SEGMENTS: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     pub(crate) name: Rc<str>,
+    /// The same, as it stands in records.
+    pub(crate) recorded: Box<str>,
     pub(crate) path: PathPattern,
     /// Empty: any.
     pub(crate) methods: Vec<String>,
@@ -426,6 +428,7 @@ impl Route {
         // All fields are named, so that whoever adds one decides here too.
         let Self {
             name: _,
+            recorded: _,
             path: _,
             methods: _,
             hosts: _,
@@ -449,6 +452,7 @@ impl Route {
         // All fields are named, so that whoever adds one decides here too.
         let Self {
             name: _,
+            recorded: _,
             path: _,
             methods: _,
             hosts: _,

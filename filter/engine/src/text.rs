@@ -90,6 +90,21 @@ pub(crate) fn is_same(one: &str, other: &str) -> bool {
     one.len() == other.len() && differing == 0
 }
 
+/// Whether all bytes are of a kind, sixteen at a time where there are as many.
+pub(crate) fn every(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    let all = |piece: &[u8; 16]| piece.iter().fold(true, |all, byte| all & is(*byte));
+    match bytes.last_chunk::<16>() {
+        // The last sixteen overlap those before, unless it is sixteen times as many.
+        Some(last) => all(last) && bytes.as_chunks::<16>().0.iter().all(all),
+        None => bytes.iter().all(|byte| is(*byte)),
+    }
+}
+
+/// The same text, if it is one (RFC 3629).
+pub(crate) fn utf8(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
+}
+
 /// Whether a text has control characters in it (Unicode's category Cc).
 pub(crate) fn has_control(text: &str) -> bool {
     // Most are printable ASCII, which needs no decoding.

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::audit::Sampler;
+use crate::audit::{Phrases, Sampler};
 use crate::cache::TokenCache;
 use crate::decision::DenyReason;
 use crate::feed::{Feed, FeedError, Feeds, IdentityFeed, OnStale};
 use crate::policy::Policy;
 use crate::remote::FetchState;
-use crate::time::{Stamp, UnixTime};
+use crate::time::UnixTime;
 use crate::token::{JwksError, KeySet, KnownHeaders, Proven};
 
 /// The verified tokens, the fetched keys, and what the host's cryptography was proven to do. Belongs to the policy it was
@@ -24,7 +24,7 @@ pub struct Worker {
     pub(crate) sampler: Sampler,
     pub(crate) feed: FeedInForce,
     pub(crate) lockout_key: [u8; 32],
-    pub(crate) stamp: Stamp,
+    pub(crate) phrases: Phrases,
 }
 
 /// The identity feed as this worker knows it.
@@ -52,7 +52,7 @@ impl Worker {
         let remote = vec![RemoteKeys::default(); policy.remote_jwks().len()];
         let cache = TokenCache::new(policy.cache_limits());
         let (sampler, feed, headers) = (Sampler::default(), FeedInForce::default(), KnownHeaders::default());
-        Self { cache, headers, remote, proven, sampler, feed, lockout_key: [0; 32], stamp: Stamp::default() }
+        Self { cache, headers, remote, proven, sampler, feed, lockout_key: [0; 32], phrases: Phrases::default() }
     }
 
     /// Says by what random number the allowed requests are picked that are recorded where a policy does not record all;

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::cors::is_token_byte;
 use crate::decision::DenyReason;
 use crate::request::{Lookup, RequestHead, decode_form};
-use crate::text::Text;
+use crate::text::{Text, utf8};
 
 /// Every place the providers name, and who takes tokens from it.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ impl Place {
         match self {
             Self::Header { name, value_prefix } => {
                 let tokens = head.envelope.all(name).filter_map(|value| strip_prefix(value, value_prefix));
-                let tokens = tokens.map(|token| Cow::Borrowed(std::str::from_utf8(token).unwrap_or("\u{fffd}")));
+                let tokens = tokens.map(|token| Cow::Borrowed(utf8(token).unwrap_or("\u{fffd}")));
                 Lookup::of(tokens)
             }
             Self::Cookie(name) => {
