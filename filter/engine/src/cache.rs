@@ -51,7 +51,7 @@ pub struct TokenCache {
 
 #[derive(Debug)]
 struct Entry {
-    token: String,
+    token: Box<[u8]>,
     source: usize,
     session: Rc<Session>,
     used: bool,
@@ -99,7 +99,7 @@ impl TokenCache {
     }
 
     /// A token that was verified when it came from the same place. Its dates are the caller's to check again.
-    pub(crate) fn get(&mut self, source: usize, token: &str) -> Option<Rc<Session>> {
+    pub(crate) fn get(&mut self, source: usize, token: &[u8]) -> Option<Rc<Session>> {
         let entry = self.entries.get_mut(&tag(token));
         let Some(entry) = entry.filter(|entry| entry.source == source && is_same(&entry.token, token)) else {
             self.misses = self.misses.saturating_add(1);
@@ -111,13 +111,13 @@ impl TokenCache {
     }
 
     /// Keeps a token that was just verified.
-    pub(crate) fn insert(&mut self, source: usize, token: &str, session: Rc<Session>) {
+    pub(crate) fn insert(&mut self, source: usize, token: &[u8], session: Rc<Session>) {
         let cost = cost(token);
         if self.limits.max_entries == 0 || cost > self.limits.max_bytes {
             return;
         }
         let tag = tag(token);
-        let entry = Entry { token: token.to_owned(), source, session, used: false };
+        let entry = Entry { token: token.into(), source, session, used: false };
         if self.entries.contains_key(&tag) {
             self.forget(tag);
         }
@@ -136,7 +136,7 @@ impl TokenCache {
     }
 
     /// Forgets a token, such as one that has expired.
-    pub(crate) fn remove(&mut self, token: &str) {
+    pub(crate) fn remove(&mut self, token: &[u8]) {
         let tag = tag(token);
         if self.entries.get(&tag).is_some_and(|entry| is_same(&entry.token, token)) {
             self.forget(tag);
@@ -182,16 +182,16 @@ impl TokenCache {
 
 /// The last eight characters of a token: a part of its signature, which nobody chooses. Only says where to look; what is
 /// found there is compared whole.
-fn tag(token: &str) -> u64 {
-    match token.as_bytes().last_chunk() {
+fn tag(token: &[u8]) -> u64 {
+    match token.last_chunk() {
         Some(last) => u64::from_be_bytes(*last),
         // No token is that short.
-        None => token.bytes().fold(0, |tag, byte| tag << 8 | u64::from(byte)),
+        None => token.iter().fold(0, |tag, byte| tag << 8 | u64::from(*byte)),
     }
 }
 
 /// A session's strings are all parts of its token, most of them twice: as claims and as headers or roles.
-const fn cost(token: &str) -> usize {
+const fn cost(token: &[u8]) -> usize {
     token.len().saturating_mul(3).saturating_add(ENTRY_OVERHEAD_BYTES)
 }
 

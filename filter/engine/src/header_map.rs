@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::text::{Header, utf8};
+use crate::text::Header;
 
 /// Reads a serialized header map where it stands: the number of headers, the lengths of each name and value, then all
 /// names and values, each with a zero byte behind it. Numbers have four bytes, the lowest first (proxy-wasm ABI 0.2.1,
@@ -15,7 +15,7 @@ pub fn parse_header_map(bytes: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     let (count, rest) = number(bytes)?;
     let (lengths, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
     // A look at all of them at once is quicker than one at each name, and enough unless a value is no UTF-8.
-    let whole = utf8(texts);
+    let whole = simdutf8::basic::from_utf8(texts).ok();
     let mut headers = Vec::with_capacity(lengths.len() / 8);
     let mut at: usize = 0;
     for [name, value] in lengths.as_chunks::<4>().0.as_chunks::<2>().0 {

@@ -70,28 +70,36 @@ fn is_plain(raw: &[u8]) -> bool {
 
 /// `pchar` and `/` of RFC 3986 section 3.3, without `%` and `;`.
 fn is_path_byte(byte: u8) -> bool {
-    PATH_BYTES.get(usize::from(byte)).is_some_and(|fits| *fits)
+    kinds(byte) != 0
 }
 
-/// By byte: every byte of every path is looked up here.
+/// RFC 3986 section 2.3.
+pub(crate) fn is_unreserved(byte: u8) -> bool {
+    kinds(byte) & UNRESERVED != 0
+}
+
+const UNRESERVED: u8 = 1;
+const OTHER_IN_PATHS: u8 = 2;
+
+/// By byte: every byte of every path and host is looked up here.
 #[expect(clippy::indexing_slicing, reason = "of a constant: what is out of bounds does not compile")]
-const PATH_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
+const KINDS: [u8; 256] = {
+    let mut table = [0; 256];
     let mut byte = 0_u8;
     while byte < u8::MAX {
-        table[byte as usize] = may_stand_in_a_path(byte);
+        table[byte as usize] = match byte {
+            b'-' | b'.' | b'_' | b'~' => UNRESERVED,
+            _ if byte.is_ascii_alphanumeric() => UNRESERVED,
+            b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => OTHER_IN_PATHS,
+            _ => 0,
+        };
         byte += 1;
     }
     table
 };
 
-const fn may_stand_in_a_path(byte: u8) -> bool {
-    is_unreserved(byte)
-        || matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
-}
-
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+fn kinds(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
 /// Decodes escapes of unreserved characters, capitalises the digits of the others, refuses the rest.

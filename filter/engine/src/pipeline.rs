@@ -432,7 +432,7 @@ impl Policy {
         let Worker { cache, remote, proven, headers, .. } = worker;
         let now = asked.now;
         let means = Means { fetched: remote, crypto: Crypto::new(asked.facts, *proven), now };
-        let (index, verified) = verify_under(&self.providers, &token.source.providers, &token.token, means, headers)?;
+        let (index, verified) = verify_under(&self.providers, &token.source.providers, token.text(), means, headers)?;
         let provider = self.providers.get(index).ok_or(UNKNOWN)?;
         let session = Rc::new(Session::new(index, provider, verified, &self.roles, &self.audit.masks));
         cache.insert(token.source_index, &token.token, Rc::clone(&session));
@@ -547,8 +547,12 @@ impl Policy {
                 None => !source.providers.iter().all(|index| self.providers.get(*index).is_some_and(|p| p.forward)),
             };
             let mut stripping = upstream::Stripping::of(head, &mut edits);
+            let mut gone = None;
             match &passage.token {
-                Some(token) if stays(token.source) => stripping.take(&token.source.place),
+                Some(token) if stays(token.source) => {
+                    stripping.take(&token.source.place);
+                    gone = Some(token.source);
+                }
                 // A dry run lets through what was refused before its token was found.
                 None if permit.is_none() => {
                     self.sources.holding(head).filter(|source| stays(source)).for_each(|source| {
@@ -557,7 +561,7 @@ impl Policy {
                 }
                 _ => {}
             }
-            self.sources.disguised(head).for_each(|place| stripping.take(place));
+            self.sources.disguised(head, gone).for_each(|place| stripping.take(place));
             stripping.finish();
         }
         if permit.is_some_and(|permit| permit.reason() == AllowReason::OwnerUpstream) {

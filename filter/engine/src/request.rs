@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::decision::DenyReason;
-use crate::path::NormalizedPath;
+use crate::path::{NormalizedPath, is_unreserved};
 use crate::text::every;
 
 /// Header names in lower case, pseudo-headers included, and values as bytes: the order and the repetitions of the wire.
@@ -415,9 +415,8 @@ fn host_name(authority: &str) -> Option<Cow<'_, str>> {
 /// Whether a host is nothing, or labels with dots between them.
 fn is_name(host: &str) -> bool {
     let bytes = host.as_bytes();
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'.' | b'-' | b'_' | b'~');
     let dots = |pair: &[u8; 2]| *pair == *b"..";
-    every(bytes, fits)
+    bytes.iter().all(|byte| is_unreserved(*byte))
         && bytes.first() != Some(&b'.')
         && bytes.last() != Some(&b'.')
         && !bytes.array_windows().any(dots)

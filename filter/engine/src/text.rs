@@ -85,8 +85,8 @@ impl fmt::Display for Text {
 
 /// Whether two long texts are the same. Compares them whole, many bytes at a time, where a virtual machine's `memcmp` goes
 /// from byte to byte and stops at the first that differs, which would take longer the more of a token somebody guessed.
-pub(crate) fn is_same(one: &str, other: &str) -> bool {
-    let differing = one.bytes().zip(other.bytes()).fold(0, |differing, (left, right)| differing | (left ^ right));
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let differing = one.iter().zip(other).fold(0, |differing, (left, right)| differing | (left ^ right));
     one.len() == other.len() && differing == 0
 }
 
@@ -98,11 +98,6 @@ pub(crate) fn every(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
         Some(last) => all(last) && bytes.as_chunks::<16>().0.iter().all(all),
         None => bytes.iter().all(|byte| is(*byte)),
     }
-}
-
-/// The same text, if it is one (RFC 3629).
-pub(crate) fn utf8(bytes: &[u8]) -> Option<&str> {
-    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 /// Whether a text has control characters in it (Unicode's category Cc).

@@ -9,7 +9,7 @@ fn cache(max_entries: usize, max_bytes: usize) -> TokenCache {
 }
 
 fn insert(cache: &mut TokenCache, token: &str) {
-    cache.insert(0, token, Rc::new(session()));
+    cache.insert(0, token.as_bytes(), Rc::new(session()));
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn finds_only_the_same_token_from_the_same_place() {
         (0, "a.b.", false, "a part of it"),
         (0, "", false, "nothing"),
     ] {
-        assert_eq!(cache.get(source, token).is_some(), found, "{message}");
+        assert_eq!(cache.get(source, token.as_bytes()).is_some(), found, "{message}");
     }
     assert_eq!(cache.take_counts(), (1, 4));
     assert_eq!(cache.take_counts(), (0, 0), "counts are taken once");
@@ -35,7 +35,7 @@ fn a_flood_does_not_push_out_what_is_in_use() {
     insert(&mut cache, "hot");
     for number in 0..10_000 {
         insert(&mut cache, &format!("cold-{number}"));
-        assert!(cache.get(0, "hot").is_some(), "lost after {number}");
+        assert!(cache.get(0, b"hot").is_some(), "lost after {number}");
     }
     check_sound(&cache, 100);
 }
@@ -45,13 +45,13 @@ fn tokens_that_nobody_uses_any_more_make_room() {
     let mut cache = cache(100, usize::MAX);
     for number in 0..200 {
         insert(&mut cache, &format!("gone-{number}"));
-        cache.get(0, &format!("gone-{number}"));
+        cache.get(0, format!("gone-{number}").as_bytes());
     }
     // A hundred callers with tokens of their own, who come in turns.
     for round in 0..5 {
         let known = (0..90).filter(|number| {
             let token = format!("turn-{number}");
-            let found = cache.get(0, &token).is_some();
+            let found = cache.get(0, token.as_bytes()).is_some();
             if !found {
                 insert(&mut cache, &token);
             }
@@ -72,23 +72,23 @@ fn a_token_that_came_back_is_kept_through_a_flood() {
     flood(&mut cache, 0, 100);
     insert(&mut cache, "back");
     flood(&mut cache, 100, 150);
-    assert!(cache.get(0, "back").is_none(), "nobody used it in time");
+    assert!(cache.get(0, b"back").is_none(), "nobody used it in time");
     insert(&mut cache, "back");
     flood(&mut cache, 250, 1000);
-    assert!(cache.get(0, "back").is_some(), "it was known to have been there");
+    assert!(cache.get(0, b"back").is_some(), "it was known to have been there");
     check_sound(&cache, 100);
 }
 
 #[test]
 fn whatever_comes_the_queues_hold_every_token_once() {
-    let mut cache = cache(20, 25 * cost("token-00"));
+    let mut cache = cache(20, 25 * cost(b"token-00"));
     let mut state = 1_u32;
     for _ in 0..20_000 {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let token = format!("token-{:02}", state >> 16 & 63);
         match state >> 28 {
-            0 => cache.remove(&token),
-            1..=8 => drop(cache.get(0, &token)),
+            0 => cache.remove(token.as_bytes()),
+            1..=8 => drop(cache.get(0, token.as_bytes())),
             _ => insert(&mut cache, &token),
         }
         check_sound(&cache, cache.entries.len());
@@ -114,7 +114,7 @@ fn check_sound(cache: &TokenCache, entries: usize) {
 
 #[test]
 fn stays_within_its_bytes() {
-    let mut cache = cache(usize::MAX, 20 * cost("token-0000"));
+    let mut cache = cache(usize::MAX, 20 * cost(b"token-0000"));
     for number in 0..1000 {
         insert(&mut cache, &format!("token-{number:04}"));
         assert!(cache.bytes <= cache.limits.max_bytes);
@@ -131,11 +131,11 @@ fn forgets_what_is_removed_and_keeps_nothing_where_it_may_not() {
     for token in ["a", "b", "c"] {
         insert(&mut cache, token);
     }
-    cache.remove("a");
-    cache.remove("a");
-    assert!(cache.get(0, "a").is_none());
-    assert!(cache.get(0, "b").is_some() && cache.get(0, "c").is_some(), "the others are still found");
+    cache.remove(b"a");
+    cache.remove(b"a");
+    assert!(cache.get(0, b"a").is_none());
+    assert!(cache.get(0, b"b").is_some() && cache.get(0, b"c").is_some(), "the others are still found");
     let mut off = TokenCache::new(CacheLimits { max_entries: 0, max_bytes: usize::MAX });
     insert(&mut off, "a");
-    assert!(off.get(0, "a").is_none());
+    assert!(off.get(0, b"a").is_none());
 }

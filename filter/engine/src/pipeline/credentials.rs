@@ -201,7 +201,7 @@ fn claimed_account(passage: &Passage<'_>) -> Option<String> {
         return ApiKey::parse(key).map(|key| key.id.to_owned());
     }
     let token = passage.token.as_ref()?;
-    let jws = CompactJws::parse(&token.token).ok()?;
+    let jws = CompactJws::parse(token.text()).ok()?;
     let claims = json::parse(&jws.payload().ok()?)?;
     claims.get("sub").and_then(Value::as_str).map(str::to_owned)
 }

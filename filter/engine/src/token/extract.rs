@@ -6,7 +6,7 @@ use std::fmt;
 use crate::cors::is_token_byte;
 use crate::decision::DenyReason;
 use crate::request::{Lookup, RequestHead, decode_form};
-use crate::text::{Text, utf8};
+use crate::text::Text;
 
 /// Every place the providers name, and who takes tokens from it.
 #[derive(Clone, Debug, Default)]
@@ -30,10 +30,18 @@ pub(crate) enum Place {
 /// A token and where it stood.
 #[derive(Clone, Debug)]
 pub(crate) struct Extracted<'a> {
-    pub(crate) token: Cow<'a, str>,
+    /// As it was sent: one that is known need not be looked at.
+    pub(crate) token: Cow<'a, [u8]>,
     pub(crate) source: &'a TokenSource,
     /// Which of the policy's sources that is.
     pub(crate) source_index: usize,
+}
+
+impl Extracted<'_> {
+    /// The token as text; a character that no token has in the place of what is none.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.token).unwrap_or("\u{fffd}")
+    }
 }
 
 impl Sources {
@@ -61,9 +69,14 @@ impl Sources {
         self.0.iter().filter(|source| !matches!(source.place.find(head), Lookup::Absent))
     }
 
-    /// Every header that has what is no token here, and may be one to a service.
-    pub(crate) fn disguised<'a>(&'a self, head: &RequestHead<'_>) -> impl Iterator<Item = &'a Place> {
-        self.0.iter().map(|source| &source.place).filter(|place| match place {
+    /// Every header that has what is no token here, and may be one to a service; but for `gone`, which is gone whole.
+    pub(crate) fn disguised<'a>(
+        &'a self,
+        head: &RequestHead<'_>,
+        gone: Option<&'a TokenSource>,
+    ) -> impl Iterator<Item = &'a Place> {
+        let others = self.0.iter().filter(move |source| !gone.is_some_and(|gone| std::ptr::eq(gone, *source)));
+        others.map(|source| &source.place).filter(|place| match place {
             Place::Header { name, value_prefix } => {
                 head.envelope.all(name).any(|value| is_disguised(value, value_prefix))
             }
@@ -83,19 +96,21 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    fn find<'r>(&self, head: &RequestHead<'r>) -> Lookup<Cow<'r, str>> {
+    fn find<'r>(&self, head: &RequestHead<'r>) -> Lookup<Cow<'r, [u8]>> {
         match self {
             Self::Header { name, value_prefix } => {
                 let tokens = head.envelope.all(name).filter_map(|value| strip_prefix(value, value_prefix));
-                let tokens = tokens.map(|token| Cow::Borrowed(utf8(token).unwrap_or("\u{fffd}")));
-                Lookup::of(tokens)
+                Lookup::of(tokens.map(Cow::Borrowed))
             }
             Self::Cookie(name) => {
                 let lines = head.envelope.all("cookie").filter_map(|line| std::str::from_utf8(line).ok());
                 let values = lines.flat_map(cookie_pairs).filter(|(key, _)| key == name).map(|(_, value)| value);
-                Lookup::of(values.map(|value| Cow::Borrowed(value.trim_matches('"'))))
+                Lookup::of(values.map(|value| Cow::Borrowed(value.trim_matches('"').as_bytes())))
             }
-            Self::Param(name) => head.query_param(name),
+            Self::Param(name) => head.query_param(name).map(|value| match value {
+                Cow::Borrowed(value) => Cow::Borrowed(value.as_bytes()),
+                Cow::Owned(value) => Cow::Owned(value.into_bytes()),
+            }),
         }
     }
 }
@@ -127,7 +142,7 @@ fn after_scheme<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
     let spaces = prefix.bytes().rev().take_while(|byte| *byte == b' ').count();
     let (scheme, _) = prefix.as_bytes().split_at_checked(prefix.len().checked_sub(spaces)?)?;
     let (start, rest) = value.split_at_checked(scheme.len())?;
-    start.eq_ignore_ascii_case(scheme).then_some(rest)
+    (start == scheme || start.eq_ignore_ascii_case(scheme)).then_some(rest)
 }
 
 /// What nearly all credentials are: the token after one space.

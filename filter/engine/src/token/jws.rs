@@ -75,7 +75,7 @@ pub(crate) struct KnownHeaders {
 
 impl KnownHeaders {
     fn parse(&mut self, encoded: &str) -> Result<Rc<JoseHeader>, TokenError> {
-        if let Some((_, header)) = self.known.iter().find(|(own, _)| is_same(own, encoded)) {
+        if let Some((_, header)) = self.known.iter().find(|(own, _)| is_same(own.as_bytes(), encoded.as_bytes())) {
             return Ok(Rc::clone(header));
         }
         let header = Rc::new(JoseHeader::parse(encoded)?);
