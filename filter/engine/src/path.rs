@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use crate::text::{every, has_control};
+use crate::text::{every, every_next, has_control, is_between, is_letter};
 
 /// Longest path accepted, in bytes: twice what common servers take for a whole request line.
 const MAX_PATH_BYTES: usize = 16 * 1024;
@@ -56,16 +56,12 @@ impl<'a> NormalizedPath<'a> {
     }
 }
 
-/// The common case, decided in one pass: nothing to decode, merge or resolve.
+/// The common case, decided many bytes at a time: nothing to decode, merge or resolve.
 fn is_plain(raw: &[u8]) -> bool {
-    let mut previous = 0;
-    for &byte in raw {
-        if !is_path_byte(byte) || (previous == b'/' && (byte == b'/' || byte == b'.')) {
-            return false;
-        }
-        previous = byte;
-    }
-    true
+    // From `-` to `9` there are `.`, `/` and the digits.
+    let usual = |byte: u8| is_between(byte, b'-', b'9') | is_letter(byte) | (byte == b'_');
+    let stays = |byte: u8, next: u8| (byte != b'/') | ((next != b'/') & (next != b'.'));
+    (every(raw, usual) || raw.iter().all(|byte| is_path_byte(*byte))) && every_next(raw, stays)
 }
 
 /// `pchar` and `/` of RFC 3986 section 3.3, without `%` and `;`.
@@ -74,7 +70,7 @@ fn is_path_byte(byte: u8) -> bool {
 }
 
 /// RFC 3986 section 2.3.
-pub(crate) fn is_unreserved(byte: u8) -> bool {
+fn is_unreserved(byte: u8) -> bool {
     kinds(byte) & UNRESERVED != 0
 }
 
@@ -233,9 +229,9 @@ pub(crate) fn cut_at_query(path: &str) -> Option<&str> {
 /// Whether a path is certain to be its own [`loose_path`]: what most paths are, and quickly seen.
 pub(crate) fn is_loose(path: &str) -> bool {
     let bytes = path.as_bytes();
-    let fits = |byte: u8| !(byte.is_ascii_uppercase() | (byte == b'%'));
-    let has_dot = !every(bytes, |byte| byte != b'.');
-    every(bytes, fits) && !matches!(bytes.last(), Some(b'/' | b'.')) && !(has_dot && path.contains("./"))
+    let fits = |byte: u8| !(is_between(byte, b'A', b'Z') | (byte == b'%'));
+    let stays = |byte: u8, next: u8| (byte != b'.') | (next != b'/');
+    every(bytes, fits) && every_next(bytes, stays) && !matches!(bytes.last(), Some(b'/' | b'.'))
 }
 
 /// Decodes the escapes left in a segment of a normal form, for comparison with a claim.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::decision::DenyReason;
-use crate::path::{NormalizedPath, is_unreserved};
-use crate::text::every;
+use crate::path::NormalizedPath;
+use crate::text::{every, every_next, is_between, is_hex, is_letter};
 
 /// Header names in lower case, pseudo-headers included, and values as bytes: the order and the repetitions of the wire.
 pub type Headers<'a> = [(&'a str, &'a [u8])];
@@ -239,14 +239,12 @@ impl<'a> RequestHead<'a> {
             return Err(DenyReason::RequestMalformed);
         }
         let target = single.path.one().ok_or(DenyReason::RequestMalformed)?;
-        let (raw_path, query) = match target.iter().position(|byte| *byte == b'?') {
-            Some(at) => {
-                let (path, query) = target.split_at(at);
-                (path, query.get(1..))
-            }
-            None => (target, None),
+        let (raw_path, query) = if every(target, |byte| byte != b'?') {
+            (target, None)
+        } else {
+            let (path, query) = split_query(target)?;
+            (path, Some(query))
         };
-        let query = query.map(parse_query_text).transpose()?;
         let path = NormalizedPath::parse(raw_path).map_err(|_| DenyReason::PathMalformed)?;
         // HTTP/2 has room for both, and a server behind may go by the one that no route saw (RFC 9113 section 8.3.1).
         if let (Some(authority), Some(host)) = (single.authority.one(), single.host.one())
@@ -380,11 +378,15 @@ fn is_parameter(element: &[u8]) -> bool {
     sides.next().is_some() && std::str::from_utf8(name).is_ok_and(crate::cors::is_token)
 }
 
-/// A query is visible ASCII without a fragment (RFC 3986 section 3.4, and what browsers leave unescaped).
+/// A path, and its query: visible ASCII without a fragment (RFC 3986 section 3.4, and what browsers leave unescaped).
 #[inline(never)]
-fn parse_query_text(query: &[u8]) -> Result<&str, DenyReason> {
+fn split_query(target: &[u8]) -> Result<(&[u8], &str), DenyReason> {
+    let at = target.iter().position(|byte| *byte == b'?').ok_or(DenyReason::RequestMalformed)?;
+    let (path, query) = target.split_at(at);
+    let query = query.get(1..).unwrap_or_default();
     let visible = query.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
-    std::str::from_utf8(query).ok().filter(|_| visible).ok_or(DenyReason::RequestMalformed)
+    let query = std::str::from_utf8(query).ok().filter(|_| visible).ok_or(DenyReason::RequestMalformed)?;
+    Ok((path, query))
 }
 
 /// The host of an authority in lower case, without its port and final dot. `None` where it is not `host` or `host:port`
@@ -408,18 +410,19 @@ fn host_name(authority: &str) -> Option<Cow<'_, str>> {
     if !is_sound {
         return None;
     }
-    let is_lower = every(host.as_bytes(), |byte| !byte.is_ascii_uppercase());
+    let is_lower = every(host.as_bytes(), |byte| !is_between(byte, b'A', b'Z'));
     Some(if is_lower { Cow::Borrowed(host) } else { Cow::Owned(host.to_ascii_lowercase()) })
 }
 
 /// Whether a host is nothing, or labels with dots between them.
 fn is_name(host: &str) -> bool {
     let bytes = host.as_bytes();
-    let dots = |pair: &[u8; 2]| *pair == *b"..";
-    bytes.iter().all(|byte| is_unreserved(*byte))
-        && bytes.first() != Some(&b'.')
-        && bytes.last() != Some(&b'.')
-        && !bytes.array_windows().any(dots)
+    // From `-` to `9` there are `.`, `/` and the digits.
+    let plain = |byte: u8| is_letter(byte) | (is_between(byte, b'-', b'9') & (byte != b'/'));
+    let fits = |byte: u8| plain(byte) | (byte == b'_') | (byte == b'~');
+    let label = |byte: u8, next: u8| (byte != b'.') | (next != b'.');
+    let has_ends = bytes.first() != Some(&b'.') && bytes.last() != Some(&b'.');
+    has_ends && every(bytes, fits) && every_next(bytes, label)
 }
 
 /// Whether a server may take one header name for another: CGI and its heirs make `_` of `-` (RFC 3875 section 4.1.18),
@@ -441,7 +444,7 @@ fn values<'a, 'n>(headers: &'a Headers<'a>, name: &'n str) -> impl Iterator<Item
 /// Request ids are Envoy's UUIDs, or hexadecimal ids of a tracer; nothing else that a client may have put there is
 /// repeated in a reply or a record.
 fn is_request_id(id: &str) -> bool {
-    (8..=64).contains(&id.len()) && every(id.as_bytes(), |byte| byte.is_ascii_hexdigit() || byte == b'-')
+    (8..=64).contains(&id.len()) && every(id.as_bytes(), |byte| is_hex(byte) | (byte == b'-'))
 }
 
 #[cfg(test)]

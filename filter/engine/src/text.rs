@@ -90,14 +90,54 @@ pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && differing == 0
 }
 
-/// Whether all bytes are of a kind, sixteen at a time where there are as many.
+/// Whether all bytes are of a kind, sixteen at a time where there are eight or more. `is` must be of comparisons and `|`, or a
+/// vector of bytes becomes one of wider numbers.
 pub(crate) fn every(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
-    let all = |piece: &[u8; 16]| piece.iter().fold(true, |all, byte| all & is(*byte));
-    match bytes.last_chunk::<16>() {
-        // The last sixteen overlap those before, unless it is sixteen times as many.
-        Some(last) => all(last) && bytes.as_chunks::<16>().0.iter().all(all),
-        None => bytes.iter().all(|byte| is(*byte)),
+    every_pair(bytes, bytes, |byte, _| is(byte))
+}
+
+/// The same of the bytes at the same places of two texts of one length.
+fn every_pair(left: &[u8], right: &[u8], are: impl Fn(u8, u8) -> bool) -> bool {
+    let all = |(left, right): (&[u8; 16], &[u8; 16])| {
+        left.iter().zip(right).fold(true, |all, (left, right)| all & are(*left, *right))
+    };
+    let whole = left.as_chunks::<16>().0.iter().zip(right.as_chunks::<16>().0);
+    // The last piece overlaps the one before, unless they come out even.
+    match (left.last_chunk(), right.last_chunk()) {
+        (Some(left), Some(right)) => whole.chain([(left, right)]).all(all),
+        _ => match (ends(left), ends(right)) {
+            (Some(left), Some(right)) => all((&left, &right)),
+            _ => left.iter().zip(right).all(|(left, right)| are(*left, *right)),
+        },
     }
+}
+
+/// The first eight bytes and the last.
+fn ends(bytes: &[u8]) -> Option<[u8; 16]> {
+    let (first, last) = bytes.first_chunk::<8>().zip(bytes.last_chunk::<8>())?;
+    let both = u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << 64;
+    Some(both.to_le_bytes())
+}
+
+/// Whether a byte is one of these and those between.
+pub(crate) const fn is_between(byte: u8, first: u8, last: u8) -> bool {
+    byte.wrapping_sub(first) <= last.wrapping_sub(first)
+}
+
+/// Whether a byte is an ASCII letter.
+pub(crate) const fn is_letter(byte: u8) -> bool {
+    is_between(byte | b' ', b'a', b'z')
+}
+
+/// Whether a byte is a hexadecimal digit, in either case.
+pub(crate) const fn is_hex(byte: u8) -> bool {
+    is_between(byte, b'0', b'9') | is_between(byte | b' ', b'a', b'f')
+}
+
+/// Whether every byte and the next are of a kind.
+pub(crate) fn every_next(bytes: &[u8], are: impl Fn(u8, u8) -> bool) -> bool {
+    let Some((_, next)) = bytes.split_first() else { return true };
+    bytes.get(..next.len()).is_some_and(|bytes| every_pair(bytes, next, are))
 }
 
 /// Whether a text has control characters in it (Unicode's category Cc).

@@ -12,7 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::escape;
 use crate::request::decode_form;
-use crate::text::{every, from_hex};
+use crate::text::{from_hex, is_hex};
 
 /// What stands in the place of a value that may not be repeated.
 pub const MASKED: &str = "[masked]";
@@ -108,10 +108,10 @@ pub fn scrub(value: &str) -> (String, bool) {
 
 /// Envoy's request ids, and the subjects of many an issuer: nothing personal fits into one.
 pub(super) fn is_uuid(text: &str) -> bool {
+    const FORM: &[u8; 36] = b"00000000-0000-0000-0000-000000000000";
     let Ok(bytes) = <&[u8; 36]>::try_from(text.as_bytes()) else { return false };
-    let dashes = [8, 13, 18, 23].into_iter().all(|at: usize| bytes.get(at) == Some(&b'-'));
-    let others = bytes.iter().fold(0_usize, |others, byte| others + usize::from(*byte != b'-'));
-    dashes && others == 32 && every(bytes, |byte| byte.is_ascii_hexdigit() || byte == b'-')
+    let fits = |byte: u8, form: u8| (byte == form) & (form == b'-') | is_hex(byte) & (form != b'-');
+    bytes.iter().zip(FORM).fold(true, |all, (byte, form)| all & fits(*byte, *form))
 }
 
 /// Whether anything in the text may not be repeated; an e-mail address in the text as given is another matter.
