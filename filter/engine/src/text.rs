@@ -140,6 +140,20 @@ pub(crate) fn every_next(bytes: &[u8], are: impl Fn(u8, u8) -> bool) -> bool {
     bytes.get(..next.len()).is_some_and(|bytes| every_pair(bytes, next, are))
 }
 
+/// Where a byte stands first.
+pub(crate) fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
+    let without = |piece: &&[u8; 16]| every(*piece, |byte| byte != wanted);
+    let skipped = bytes.as_chunks::<16>().0.iter().take_while(without).count() * 16;
+    Some(skipped + bytes.get(skipped..)?.iter().position(|byte| *byte == wanted)?)
+}
+
+/// Where it stands last.
+pub(crate) fn rposition(bytes: &[u8], wanted: u8) -> Option<usize> {
+    let without = |piece: &&[u8; 16]| every(*piece, |byte| byte != wanted);
+    let skipped = bytes.as_rchunks::<16>().1.iter().rev().take_while(without).count() * 16;
+    bytes.get(..bytes.len().checked_sub(skipped)?)?.iter().rposition(|byte| *byte == wanted)
+}
+
 /// Whether a text has control characters in it (Unicode's category Cc).
 pub(crate) fn has_control(text: &str) -> bool {
     // Most are printable ASCII, which needs no decoding.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Algorithm, TokenError};
 use crate::json;
-use crate::text::is_same;
+use crate::text::{every, is_same, position, rposition};
 
 /// How many headers are remembered: a policy's issuers seldom have more between them, each with a key or two.
 const MAX_KNOWN: usize = 4;
@@ -129,12 +129,11 @@ impl<'a> CompactJws<'a> {
 /// What is signed, its two parts, and the signature. The dots are found from both ends, and that there is no other many bytes
 /// at a time: the standard library's searches are for texts of any size, and ten times as much code.
 fn split(token: &str) -> Option<(&str, &str, &str, &str)> {
-    let is_dot = |byte: u8| byte == b'.';
-    let (first, last) = (token.bytes().position(is_dot)?, token.bytes().rposition(is_dot)?);
+    let (first, last) = (position(token.as_bytes(), b'.')?, rposition(token.as_bytes(), b'.')?);
     let (signing_input, header) = (token.get(..last)?, token.get(..first)?);
     let (payload, signature) = (signing_input.get(first.saturating_add(1)..)?, token.get(last.saturating_add(1)..)?);
-    let more = payload.bytes().fold(false, |more, byte| more | is_dot(byte));
-    (!more && !header.is_empty() && !signature.is_empty()).then_some((signing_input, header, payload, signature))
+    let no_more = every(payload.as_bytes(), |byte| byte != b'.');
+    (no_more && !header.is_empty() && !signature.is_empty()).then_some((signing_input, header, payload, signature))
 }
 
 /// `typ` may leave out the prefix `application/` (RFC 7515 section 4.1.9).
