@@ -403,11 +403,13 @@ impl Line {
 
 /// Those of some members that are there, as they stand in a record.
 pub(crate) fn members(members: &[(&str, Option<&str>)]) -> Box<str> {
-    let mut line = Line(String::new());
+    let mut line = String::with_capacity(160);
     for (name, word) in members {
-        line.words(&[(&format!(",\"{name}\":\""), *word)]);
+        if let Some(word) = word {
+            line.extend([",\"", name, "\":\"", word, "\""]);
+        }
     }
-    line.0.into()
+    line.into()
 }
 
 /// The text as it stands between the quotes of a JSON string.
