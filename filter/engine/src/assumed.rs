@@ -59,7 +59,7 @@ impl Policy {
         let (times, masks) = (times(facts.now()), &self.audit.masks);
         let session = Session::dangerously_assume(index, provider, claims, times, &self.roles, masks);
         let mut cache = TokenCache::new(CacheLimits::default());
-        cache.insert(source_index, PLACEHOLDER, Rc::new(session));
+        cache.insert(source_index, PLACEHOLDER.as_bytes(), Rc::new(session));
         present(&source.place, headers);
 
         let kept = std::mem::replace(&mut worker.cache, cache);

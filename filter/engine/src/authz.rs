@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::decision::{AllowReason, DenyReason};
 use crate::hash::FixedMap;
 use crate::path::decode_segment;
 use crate::request::{Action, RequestHead};
-use crate::route::RouteMatch;
+use crate::route::{Route, RouteMatch};
 use crate::session::Session;
 use crate::step_up::StepUp;
 use crate::time::UnixTime;
@@ -60,6 +60,40 @@ pub(crate) struct Roles {
     pub(crate) known: Vec<String>,
     /// The claims that tell owners, each once: [`Route::owner`](crate::route::Route::owner) says which is a route's.
     pub(crate) owners: Vec<ClaimPath>,
+    /// What else decisions ask of a token after it was verified.
+    pub(crate) asked: AskedClaims,
+}
+
+/// Claims that are looked at again with every request of their token; what nobody asks for is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AskedClaims {
+    All,
+    /// Names of claims.
+    These(Vec<String>),
+}
+
+impl AskedClaims {
+    /// Those that these routes ask for.
+    pub(crate) fn of(routes: &[Route]) -> Self {
+        let conditions = routes.iter().flat_map(|route| &route.when).filter_map(|condition| condition.claim.0.first());
+        let strength = routes.iter().filter(|route| route.step_up.is_some()).flat_map(|_| StepUp::CLAIMS);
+        let mut names: Vec<String> = conditions.cloned().chain(strength.map(str::to_owned)).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self::These(names)
+    }
+
+    /// What is kept of some claims.
+    pub(crate) fn keep(&self, mut claims: Map<String, Value>) -> Map<String, Value> {
+        match self {
+            Self::All => claims,
+            Self::These(names) if names.is_empty() => Map::new(),
+            Self::These(names) => {
+                claims.retain(|name, _| names.contains(name));
+                claims
+            }
+        }
+    }
 }
 
 /// The roles of a caller, and how far they reach: for each action the one that reaches furthest, which decides.

@@ -23,7 +23,7 @@ use self::error::Path;
 use self::provider::RawProvider;
 use self::route::RawRoute;
 use crate::audit::{policy_member, route_member, scrub};
-use crate::authz::{Operand, Requirement, RoleTable, Roles, Test};
+use crate::authz::{AskedClaims, Operand, Requirement, RoleTable, Roles, Test};
 use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
 use crate::hash::{FixedMap, FixedSet};
@@ -160,6 +160,8 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let compile = |raw: RawRoute| Route { login: is_login(&raw), ..compile_route(raw, &owners, &defaults, &response) };
     let routes: Vec<Route> = routes.into_iter().map(compile).collect();
     let judged_headers = judged_headers(&sources, &routes);
+    // The feed may give a caller other roles, and with them other headers.
+    let asked = if identity_feed.is_some() { AskedClaims::All } else { AskedClaims::of(&routes) };
     let routes = RouteTable::new(routes);
     warn_of_open_roots(&routes, &places, findings);
     let digest = short_digest(&document.to_canonical_json().to_string());
@@ -174,7 +176,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
         identity_feed: identity_feed.map(|raw| raw.feed),
         api_keys,
         lockout,
-        roles: Roles { table: roles, known: known_roles, owners },
+        roles: Roles { table: roles, known: known_roles, owners, asked },
         routes,
         response,
         audit: Rc::new(audit),

@@ -30,6 +30,7 @@ pub(crate) struct Session {
     pub(crate) record: RecordedIdentity,
     /// The claims that tell owners, as text, in the order of the policy's list of them.
     owners: Vec<Option<Box<str>>>,
+    /// Those that are asked for again.
     claims: Map<String, Value>,
     times: TokenTimes,
     window: Window,
@@ -100,6 +101,7 @@ impl Session {
         let record = RecordedIdentity::new(None, &claims, &roles, Some(Scrubbed::of(id)), policy_roles, masks);
         let (times, window) = (TokenTimes::default(), Window::ALWAYS);
         let owners = owners(&policy_roles.owners, &claims);
+        let claims = policy_roles.asked.keep(claims);
         let roles = HeldRoles::new(roles, &policy_roles.table);
         Self { provider: usize::MAX, roles, headers, record, owners, claims, times, window, obeyed: Cell::new(0) }
     }
@@ -119,6 +121,7 @@ impl Session {
         let record = RecordedIdentity { role: known(&roles, policy_roles), ..self.record.clone() };
         let (provider, times, window) = (self.provider, self.times, self.window);
         let owners = owners(&policy_roles.owners, &claims);
+        let claims = policy_roles.asked.keep(claims);
         let roles = HeldRoles::new(roles, &policy_roles.table);
         Self { provider, roles, headers, record, owners, claims, times, window, obeyed: Cell::new(0) }
     }
@@ -145,6 +148,7 @@ impl Session {
         let kid = kid.map(|kid| kid.recorded.clone());
         let record = RecordedIdentity::new(Some(&provider.name), &claims, &roles, kid, policy_roles, masks);
         let owners = owners(&policy_roles.owners, &claims);
+        let claims = policy_roles.asked.keep(claims);
         let roles = HeldRoles::new(roles, &policy_roles.table);
         Self { provider: index, roles, headers, record, owners, claims, times, window, obeyed: Cell::new(0) }
     }
@@ -159,6 +163,7 @@ impl Session {
         self.owners.get(index)?.as_deref()
     }
 
+    /// The claims that [`Roles::asked`] names.
     pub(crate) const fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }

@@ -18,6 +18,9 @@ pub(crate) struct StepUp {
 }
 
 impl StepUp {
+    /// The claims that any of them looks at.
+    pub(crate) const CLAIMS: [&'static str; 3] = ["acr", "amr", "auth_time"];
+
     /// `acr_values` and `amr` are of visible ASCII characters without quotes and backslashes.
     pub(crate) fn new(acr_values: Vec<String>, amr: Vec<String>, max_age: Option<u64>) -> Self {
         // RFC 9470 section 3.
