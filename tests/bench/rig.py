@@ -24,6 +24,8 @@ from tokens import AUDIENCE, HS256, ISSUER
 LISTENERS = ["none", "ours", "native", "cached"]
 # The crossings of a request that is let through, as filter/examples/floor.rs spells them.
 STEPS = "qtamepsr"
+# How many signatures the floor has verified in turns: more than the processor learns by heart.
+SIGNATURES = 256
 
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -93,14 +95,14 @@ def ours(module, routes, key, more):
 
 def floor(module, steps, key):
     """The crossings of `ours` without its decisions; `steps` are those of filter/examples/floor.rs."""
-    signature = f" {key.signature_check().hex()}" if "v" in steps else ""
+    signatures = "".join(f" {key.signature_check(number).hex()}" for number in range(SIGNATURES)) if "v" in steps else ""
     return [{"name": "floor", "typed_config": any_type(
         "envoy.extensions.filters.http.wasm.v3.Wasm",
         config={
             "name": "floor", "root_id": "floor", "failure_policy": "FAIL_RELOAD",
             "vm_config": {"vm_id": "floor", "runtime": "envoy.wasm.runtime.v8",
                           "code": {"local": {"filename": str(module)}}},
-            "configuration": any_type("google.protobuf.StringValue", value=steps + signature),
+            "configuration": any_type("google.protobuf.StringValue", value=steps + signatures),
         })}]
 
 

@@ -78,9 +78,9 @@ class Pair(Key):
     def provider(self):
         return {"local_jwks": {"inline": self.jwks()}}
 
-    def signature_check(self):
+    def signature_check(self, number):
         """The arguments of Envoy's foreign function `verify_signature`: hash, key, signature and text, in protobuf."""
-        text = self.token().rsplit(".", 1)[0].encode()
+        text = self.token(number).rsplit(".", 1)[0].encode()
         key = private_key(self.pem).public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         return b"".join(field(number, value) for number, value in enumerate(

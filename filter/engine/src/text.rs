@@ -170,3 +170,6 @@ pub(crate) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
     });
     pairs.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,3 +257,16 @@ fn a_request_that_the_host_failed_is_recorded_as_refused() {
         )
     );
 }
+
+#[test]
+fn ids_of_the_usual_form_are_told_from_all_others() {
+    let good = "0b3c1a44-8d0e-4B52-9a1b-3c6A5e0f7d11";
+    assert!(super::scrub::is_uuid(good), "{good}");
+    for at in 0..good.len() {
+        for wrong in ["-", "a", "g", "G", ":", "/", "@", "`", "", "aa"] {
+            let other = format!("{}{wrong}{}", &good[..at], &good[at + 1..]);
+            let fits = wrong.len() == 1 && (wrong == "-") == (good.as_bytes()[at] == b'-') && "-a".contains(wrong);
+            assert_eq!(super::scrub::is_uuid(&other), fits, "{other}");
+        }
+    }
+}

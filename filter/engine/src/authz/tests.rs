@@ -228,3 +228,29 @@ fn all_conditions_must_hold_and_the_role_as_well() {
         assert_eq!(Request::get("/a").bearer(claims.clone()).decide(&policy).decision.reason(), reason, "{claims}");
     }
 }
+
+#[test]
+fn claims_that_nobody_asks_for_are_not_kept() {
+    let claims =
+        || json!({"sub": "u1", "plan": {"name": "pro"}, "acr": "gold", "auth_time": 7}).as_object().cloned().unwrap();
+    for (routes, expected, message) in [
+        (json!([{"name": "a", "match": {"path": "/a"}, "access": "authenticated"}]), json!({}), "none is asked for"),
+        (
+            json!([
+                {"name": "a", "match": {"path": "/a"}, "access": "authenticated", "when": [{"claim": ["plan", "name"], "equals": "pro"}]},
+                {"name": "b", "match": {"path": "/b"}, "access": "authenticated"},
+            ]),
+            json!({"plan": {"name": "pro"}}),
+            "a condition asks for one",
+        ),
+        (
+            json!([{"name": "a", "match": {"path": "/a"}, "access": "authenticated", "step_up": {"max_age": "5m"}}]),
+            json!({"acr": "gold", "auth_time": 7}),
+            "a step up asks how strongly and when",
+        ),
+    ] {
+        let kept = policy(&with_routes(routes)).roles.asked.keep(claims());
+        assert_eq!(Value::Object(kept), expected, "{message}");
+    }
+    assert_eq!(AskedClaims::All.keep(claims()), claims(), "all");
+}

@@ -128,6 +128,13 @@ mod properties {
         }
 
         #[test]
+        fn what_is_quickly_seen_to_be_normal_is(raw in "/[a-cA0~/.:%;_-]{0,40}") {
+            if is_plain(raw.as_bytes()) {
+                prop_assert_eq!(NormalizedPath::normalize(raw.as_bytes(), &raw), Ok(NormalizedPath(Cow::Borrowed(&raw))));
+            }
+        }
+
+        #[test]
         fn what_is_quickly_seen_to_be_loose_is(path in "/[a-cA./%2eE0F]{0,16}") {
             if let Some(path) = normal(&path).filter(|path| is_loose(path)) {
                 prop_assert_eq!(loose_path(&path), Some(path.clone()));

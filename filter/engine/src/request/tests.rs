@@ -229,3 +229,23 @@ fn no_header_is_taken_away_on_the_way() {
         assert_eq!(RequestHead::parse(&Envelope::scan(&all)).err(), expected, "{values:?}");
     }
 }
+
+#[test]
+fn names_of_hosts_are_labels_with_dots_between_them() {
+    let reference = |host: &str| {
+        let label = |label: &str| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte);
+            !label.is_empty() && label.bytes().all(fits)
+        };
+        host.is_empty() || host.split('.').all(label)
+    };
+    for host in ["", "a", "api.example.com", "a.service.in-a_cluster.svc.cluster.local", "~a"] {
+        for (wrong, at) in ["", ".", "..", "-", "/", ":", ",", "@", "[", "`", "{", "\u{e9}", "\u{81}"]
+            .iter()
+            .flat_map(|wrong| (0..=host.len()).map(move |at| (wrong, at)))
+        {
+            let host = format!("{}{wrong}{}", &host[..at], &host[at..]);
+            assert_eq!(is_name(&host), reference(&host), "{host:?}");
+        }
+    }
+}
