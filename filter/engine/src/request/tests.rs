@@ -244,7 +244,8 @@ fn names_of_hosts_are_labels_with_dots_between_them() {
             .iter()
             .flat_map(|wrong| (0..=host.len()).map(move |at| (wrong, at)))
         {
-            let host = format!("{}{wrong}{}", &host[..at], &host[at..]);
+            let (before, after) = host.split_at(at);
+            let host = format!("{before}{wrong}{after}");
             assert_eq!(is_name(&host), reference(&host), "{host:?}");
         }
     }
