@@ -77,7 +77,7 @@ fn is_unreserved(byte: u8) -> bool {
 const UNRESERVED: u8 = 1;
 const OTHER_IN_PATHS: u8 = 2;
 
-/// By byte: every byte of every path and host is looked up here.
+/// By byte: every byte of a path that is not as usual is looked up here.
 #[expect(clippy::indexing_slicing, reason = "of a constant: what is out of bounds does not compile")]
 const KINDS: [u8; 256] = {
     let mut table = [0; 256];
