@@ -90,8 +90,8 @@ pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && differing == 0
 }
 
-/// Whether all bytes are of a kind, sixteen at a time where there are eight or more. `is` must be of comparisons and `|`, or a
-/// vector of bytes becomes one of wider numbers.
+/// Whether all bytes are of a kind, sixteen at a time where there are eight or more. `is` must be of comparisons,
+/// `|`, `&` and `!`: of `matches!` or `||`, a vector of bytes may become one of wider numbers.
 pub(crate) fn every(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
     every_pair(bytes, bytes, |byte, _| is(byte))
 }
