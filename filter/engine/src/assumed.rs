@@ -9,9 +9,10 @@ compile_error!("`assumed-identity` lets callers in without a proof; it has no pl
 
 use std::rc::Rc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value};
 
 use crate::cache::{CacheLimits, TokenCache};
+use crate::json::{Json, Members};
 use crate::pipeline::{Facts, Trace, Verdict};
 use crate::policy::Policy;
 use crate::request::borrow_headers;
@@ -55,7 +56,7 @@ impl Policy {
             self.providers.iter().enumerate().find(|(_, provider)| provider.name == identity.provider)?;
         let (source_index, source) =
             self.sources.0.iter().enumerate().find(|(_, source)| source.providers.contains(&index))?;
-        let claims = identity.claims.clone();
+        let claims = Members::from(&identity.claims);
         let (times, masks) = (times(facts.now()), &self.audit.masks);
         let session = Session::dangerously_assume(index, provider, claims, times, &self.roles, masks);
         let mut cache = TokenCache::new(CacheLimits::default());
@@ -79,7 +80,8 @@ fn times(now: UnixTime) -> TokenTimes {
         max_lifetime: None,
     };
     let soon = now.seconds() + 0.001;
-    let dates = Map::from_iter([("exp".to_owned(), json!(soon))]);
+    let mut dates = Members::default();
+    dates.set("exp", Number::from_f64(soon).map(Json::Number));
     rules.check(&dates, now).unwrap_or_default()
 }
 

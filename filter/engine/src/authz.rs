@@ -1,11 +1,13 @@
 //! Who may: requirements of routes, and the permit that only they can give.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::decision::{AllowReason, DenyReason};
 use crate::hash::FixedMap;
+use crate::json::{Json, Members};
 use crate::path::decode_segment;
 use crate::request::{Action, RequestHead};
 use crate::route::{Route, RouteMatch};
@@ -84,15 +86,11 @@ impl AskedClaims {
     }
 
     /// What is kept of some claims.
-    pub(crate) fn keep(&self, mut claims: Map<String, Value>) -> Map<String, Value> {
-        match self {
-            Self::All => claims,
-            Self::These(names) if names.is_empty() => Map::new(),
-            Self::These(names) => {
-                claims.retain(|name, _| names.contains(name));
-                claims
-            }
-        }
+    pub(crate) fn keep(&self, claims: Members<'_>) -> Members<'static> {
+        claims.into_owned(|name| match self {
+            Self::All => true,
+            Self::These(names) => names.iter().any(|own| own == name),
+        })
     }
 }
 
@@ -436,23 +434,23 @@ impl Condition {
 }
 
 /// A word of a space-delimited string (RFC 8693 section 4.2), or an element of an array.
-fn contains(claim: &Value, word: &str) -> bool {
+fn contains(claim: &Json<'_>, word: &str) -> bool {
     match claim {
-        Value::String(text) => text.split(' ').any(|part| part == word),
-        Value::Array(items) => items.iter().any(|item| scalar_text(item).is_some_and(|text| text == word)),
+        Json::String(text) => text.split(' ').any(|part| part == word),
+        Json::Array(items) => items.iter().any(|item| scalar_text(item).is_some_and(|text| text == word)),
         _ => false,
     }
 }
 
 /// Numbers are equal by value: a policy that came as a Struct has only doubles.
-fn equal(claim: &Value, value: &Value) -> bool {
+fn equal(claim: &Json<'_>, value: &Value) -> bool {
     match (claim, value) {
-        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
-        _ => claim == value,
+        (Json::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        _ => Value::from(claim.clone()) == *value,
     }
 }
 
-fn equals_text(claim: &Value, value: Option<&str>) -> bool {
+fn equals_text(claim: &Json<'_>, value: Option<&str>) -> bool {
     match (scalar_text(claim), value) {
         (Some(claim), Some(value)) => claim == value,
         _ => false,
@@ -460,11 +458,12 @@ fn equals_text(claim: &Value, value: Option<&str>) -> bool {
 }
 
 /// A scalar claim as text.
-pub(crate) fn scalar_text(claim: &Value) -> Option<std::borrow::Cow<'_, str>> {
+pub(crate) fn scalar_text<'c>(claim: &'c Json<'_>) -> Option<Cow<'c, str>> {
     match claim {
-        Value::String(text) => Some(text.into()),
-        Value::Number(_) | Value::Bool(_) => Some(claim.to_string().into()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        Json::String(text) => Some(Cow::Borrowed(text)),
+        Json::Number(number) => Some(number.to_string().into()),
+        Json::Bool(value) => Some(value.to_string().into()),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
     }
 }
 

@@ -432,7 +432,8 @@ impl Policy {
         let Worker { cache, remote, proven, headers, .. } = worker;
         let now = asked.now;
         let means = Means { fetched: remote, crypto: Crypto::new(asked.facts, *proven), now };
-        let (index, verified) = verify_under(&self.providers, &token.source.providers, token.text(), means, headers)?;
+        let (providers, mut payload) = (&token.source.providers, Vec::new());
+        let (index, verified) = verify_under(&self.providers, providers, token.text(), means, headers, &mut payload)?;
         let provider = self.providers.get(index).ok_or(UNKNOWN)?;
         let session = Rc::new(Session::new(index, provider, verified, &self.roles, &self.audit.masks));
         cache.insert(token.source_index, &token.token, Rc::clone(&session));

@@ -143,8 +143,9 @@ impl Policy {
     ) -> Result<(&str, crate::token::VerifiedToken), crate::token::TokenError> {
         let all: Vec<usize> = (0..self.providers.len()).collect();
         let means = Means { fetched: &worker.remote, crypto: Crypto::PORTABLE, now };
-        let verified = verify_under(&self.providers, &all, token, means, &mut KnownHeaders::default());
+        let mut payload = Vec::new();
+        let verified = verify_under(&self.providers, &all, token, means, &mut KnownHeaders::default(), &mut payload);
         let (index, verified) = verified.map_err(|refusal| refusal.error)?;
-        Ok((self.providers.get(index).map_or("", |provider| provider.name.as_str()), verified))
+        Ok((self.providers.get(index).map_or("", |provider| provider.name.as_str()), verified.into()))
     }
 }

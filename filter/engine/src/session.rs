@@ -5,16 +5,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use crate::api_key::ApiKeys;
 use crate::audit::{Masked, Masks, Scrubbed, escape, members};
 use crate::authz::{HeldRoles, Roles, scalar_text};
 use crate::headers::HeaderEdit;
+use crate::json::{Json, Members};
 use crate::pipeline::short_digest;
 use crate::text::{Text, has_control};
 use crate::time::UnixTime;
-use crate::token::{ClaimPath, KeyId, Provider, RolesFrom, TokenError, TokenTimes, VerifiedToken, Window};
+use crate::token::{ClaimPath, Provider, RolesFrom, TokenError, TokenTimes, Verified, Window};
 
 /// Roles of a token beyond this many are not looked at.
 const MAX_ROLES: usize = 64;
@@ -31,7 +30,7 @@ pub(crate) struct Session {
     /// The claims that tell owners, as text, in the order of the policy's list of them.
     owners: Vec<Option<Box<str>>>,
     /// Those that are asked for again.
-    claims: Map<String, Value>,
+    claims: Members<'static>,
     times: TokenTimes,
     window: Window,
     /// Under which of the worker's feeds the token was last found good; 0 is none yet.
@@ -57,27 +56,18 @@ pub(crate) struct RecordedIdentity {
 }
 
 impl Session {
-    pub(crate) fn new(
-        index: usize,
-        provider: &Provider,
-        token: VerifiedToken,
-        policy_roles: &Roles,
-        masks: &Masks,
-    ) -> Self {
-        Self::of_parts(index, provider, token.into_parts(), policy_roles, masks)
-    }
-
     /// A session of claims that nobody verified, for tests of policies and nowhere else.
     #[cfg(feature = "assumed-identity")]
     pub(crate) fn dangerously_assume(
         index: usize,
         provider: &Provider,
-        claims: Map<String, Value>,
+        claims: Members<'_>,
         times: TokenTimes,
         policy_roles: &Roles,
         masks: &Masks,
     ) -> Self {
-        let session = Self::of_parts(index, provider, (claims, times, None, Window::ALWAYS), policy_roles, masks);
+        let assumed = Verified { claims, times, kid: None, window: Window::ALWAYS };
+        let session = Self::new(index, provider, assumed, policy_roles, masks);
         session.obeyed.set(EXEMPT);
         session
     }
@@ -92,8 +82,8 @@ impl Session {
         masks: &Masks,
     ) -> Self {
         let roles: Vec<Rc<str>> = roles.take(MAX_ROLES).map(Rc::from).collect();
-        let mut claims = Map::new();
-        claims.insert("sub".into(), owner.into());
+        let mut claims = Members::default();
+        claims.set("sub", Some(Json::String(owner.into())));
         for claim in &keys.role_claims {
             set_roles(&mut claims, claim, &roles);
         }
@@ -126,13 +116,14 @@ impl Session {
         Self { provider, roles, headers, record, owners, claims, times, window, obeyed: Cell::new(0) }
     }
 
-    fn of_parts(
+    pub(crate) fn new(
         index: usize,
         provider: &Provider,
-        (claims, times, kid, window): (Map<String, Value>, TokenTimes, Option<Arc<KeyId>>, Window),
+        token: Verified<'_>,
         policy_roles: &Roles,
         masks: &Masks,
     ) -> Self {
+        let Verified { claims, times, kid, window } = token;
         let held = match &provider.roles_from {
             Some(RolesFrom::Claim(path)) => path.lookup(&claims),
             // None before the feed was asked; those of an assumed caller are assumed, too.
@@ -140,8 +131,8 @@ impl Session {
             None => None,
         };
         let roles: Vec<Rc<str>> = match held {
-            Some(Value::String(role)) => vec![role.as_str().into()],
-            Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(MAX_ROLES).map(Rc::from).collect(),
+            Some(Json::String(role)) => vec![(**role).into()],
+            Some(Json::Array(roles)) => roles.iter().filter_map(Json::as_str).take(MAX_ROLES).map(Rc::from).collect(),
             _ => Vec::new(),
         };
         let headers = headers_of(&provider.claim_to_headers, &claims);
@@ -164,7 +155,7 @@ impl Session {
     }
 
     /// The claims that [`Roles::asked`] names.
-    pub(crate) const fn claims(&self) -> &Map<String, Value> {
+    pub(crate) const fn claims(&self) -> &Members<'static> {
         &self.claims
     }
 
@@ -180,13 +171,13 @@ impl Session {
 impl RecordedIdentity {
     fn new(
         provider: Option<&str>,
-        claims: &Map<String, Value>,
+        claims: &Members<'_>,
         roles: &[Rc<str>],
         kid: Option<Scrubbed>,
         policy_roles: &Roles,
         masks: &Masks,
     ) -> Self {
-        let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
+        let text = |claim: &str| claims.get(claim).and_then(Json::as_str);
         let mut masked = Masked::default();
         let user_id = text("sub").map(|subject| {
             let (value, hidden) = masks.user_id(subject);
@@ -204,7 +195,7 @@ impl RecordedIdentity {
     }
 }
 
-fn owners(paths: &[ClaimPath], claims: &Map<String, Value>) -> Vec<Option<Box<str>>> {
+fn owners(paths: &[ClaimPath], claims: &Members<'_>) -> Vec<Option<Box<str>>> {
     let text = |path: &ClaimPath| path.lookup(claims).and_then(scalar_text).map(|text| text.as_ref().into());
     paths.iter().map(text).collect()
 }
@@ -215,19 +206,17 @@ fn known(roles: &[Rc<str>], policy_roles: &Roles) -> Option<Rc<str>> {
 }
 
 /// Roles as a token would have them: one as text, several as a list, none not at all.
-fn set_roles(claims: &mut Map<String, Value>, claim: &str, roles: &[Rc<str>]) {
+fn set_roles(claims: &mut Members<'_>, claim: &str, roles: &[Rc<str>]) {
+    let named = |role: &Rc<str>| Json::String(role.to_string().into());
     let value = match roles {
-        [] => {
-            claims.remove(claim);
-            return;
-        }
-        [role] => Value::from(&**role),
-        roles => roles.iter().map(|role| Value::from(&**role)).collect(),
+        [] => None,
+        [role] => Some(named(role)),
+        roles => Some(Json::Array(roles.iter().map(named).collect())),
     };
-    claims.insert(claim.to_owned(), value);
+    claims.set(claim, value);
 }
 
-fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Map<String, Value>) -> Rc<[HeaderEdit]> {
+fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Members<'_>) -> Rc<[HeaderEdit]> {
     let header = |(path, header): &(ClaimPath, Text)| {
         let value = path.lookup(claims).and_then(header_value)?;
         Some(HeaderEdit::Set(header.clone(), Text::Shared(value.as_ref().into())))
@@ -237,9 +226,9 @@ fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Map<String, Value
 
 /// A claim as the value of a header: scalars as they are, arrays joined with commas. Nothing where it would not be
 /// one value, or where an element has a comma in it and would be read as two.
-fn header_value(claim: &Value) -> Option<Cow<'_, str>> {
+fn header_value<'c>(claim: &'c Json<'_>) -> Option<Cow<'c, str>> {
     let value = match claim {
-        Value::Array(items) => joined(items)?.into(),
+        Json::Array(items) => joined(items)?.into(),
         scalar => scalar_text(scalar)?,
     };
     let fits = !value.is_empty() && value.trim() == value && !has_control(&value);
@@ -247,7 +236,7 @@ fn header_value(claim: &Value) -> Option<Cow<'_, str>> {
 }
 
 #[inline(never)]
-fn joined(items: &[Value]) -> Option<String> {
+fn joined(items: &[Json<'_>]) -> Option<String> {
     let items = items.iter().map(|item| scalar_text(item).filter(|text| !text.contains(',')));
     Some(items.collect::<Option<Vec<_>>>()?.join(","))
 }
@@ -264,7 +253,7 @@ pub(crate) mod testing {
             headers: Rc::new([]),
             record: RecordedIdentity::default(),
             owners: Vec::new(),
-            claims: Map::new(),
+            claims: Members::default(),
             times: TokenTimes::default(),
             window: Window::ALWAYS,
             obeyed: Cell::new(0),

@@ -1,7 +1,6 @@
 //! How strongly and how lately a caller must have authenticated (RFC 9470).
 
-use serde_json::{Map, Value};
-
+use crate::json::{Json, Members};
 use crate::text::Text;
 use crate::time::UnixTime;
 
@@ -40,16 +39,16 @@ impl StepUp {
     }
 
     /// Whether the authentication that these claims tell of suffices. What they do not tell of does not.
-    pub(crate) fn is_met(&self, claims: &Map<String, Value>, now: UnixTime, clock_skew: f64) -> bool {
-        let acr = claims.get("acr").and_then(Value::as_str);
+    pub(crate) fn is_met(&self, claims: &Members<'_>, now: UnixTime, clock_skew: f64) -> bool {
+        let acr = claims.get("acr").and_then(Json::as_str);
         let strong = self.acr_values.is_empty() || acr.is_some_and(|acr| self.acr_values.iter().any(|own| own == acr));
         let methods = match claims.get("amr") {
-            Some(Value::Array(methods)) => methods.as_slice(),
-            Some(one @ Value::String(_)) => std::slice::from_ref(one),
+            Some(Json::Array(methods)) => methods.as_slice(),
+            Some(one @ Json::String(_)) => std::slice::from_ref(one),
             _ => &[],
         };
         let by_method = self.amr.is_empty()
-            || methods.iter().filter_map(Value::as_str).any(|method| self.amr.iter().any(|own| own == method));
+            || methods.iter().filter_map(Json::as_str).any(|method| self.amr.iter().any(|own| own == method));
         strong && by_method && self.max_age.is_none_or(|max_age| is_fresh(claims, max_age, now, clock_skew))
     }
 
@@ -85,8 +84,8 @@ fn duration_text(seconds: u64) -> String {
 }
 
 /// `auth_time` (OpenID Connect Core 1.0 section 2): a number of seconds, not further ahead than clocks may differ.
-fn is_fresh(claims: &Map<String, Value>, max_age: u64, now: UnixTime, clock_skew: f64) -> bool {
-    let Some(at) = claims.get("auth_time").and_then(Value::as_f64) else { return false };
+fn is_fresh(claims: &Members<'_>, max_age: u64, now: UnixTime, clock_skew: f64) -> bool {
+    let Some(at) = claims.get("auth_time").and_then(Json::as_f64) else { return false };
     let age = now.seconds() - at;
     // False for whatever is no number.
     #[expect(clippy::cast_precision_loss, reason = "a policy's durations are far below 2^53 seconds")]

@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 pub use window::Window;
 
 pub(crate) use self::jws::{CompactJws, JoseHeader, KnownHeaders};
+use crate::json::{Json, Members};
 use crate::text::Text;
 use crate::time::UnixTime;
 use crate::worker::RemoteKeys;
@@ -58,8 +59,8 @@ impl Provider {
         self.verifier.rules.issuer.as_deref()
     }
 
-    fn verify(&self, jws: &CompactJws<'_>, means: Means<'_>) -> Result<VerifiedToken, TokenError> {
-        self.verifier.verify_parsed(jws, self.keys(means.fetched), means.now, means.crypto)
+    fn prove<'k>(&'k self, jws: &'k CompactJws<'_>, means: Means<'k>) -> Result<&'k Key, TokenError> {
+        self.verifier.prove(jws, self.keys(means.fetched), means.now, means.crypto)
     }
 
     fn keys<'k>(&'k self, fetched: &'k [RemoteKeys]) -> Result<&'k KeySet, TokenError> {
@@ -87,9 +88,16 @@ pub struct TokenVerifier {
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     claims: Map<String, Value>,
-    times: TokenTimes,
     kid: Option<Arc<KeyId>>,
-    window: Window,
+}
+
+/// The same, its claims where they stand in the decoded token, and when it is good.
+#[derive(Debug)]
+pub(crate) struct Verified<'p> {
+    pub(crate) claims: Members<'p>,
+    pub(crate) times: TokenTimes,
+    pub(crate) kid: Option<Arc<KeyId>>,
+    pub(crate) window: Window,
 }
 
 impl VerifiedToken {
@@ -104,9 +112,17 @@ impl VerifiedToken {
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_ref().map(|kid| kid.id.as_str())
     }
+}
 
-    pub(crate) fn into_parts(self) -> (Map<String, Value>, TokenTimes, Option<Arc<KeyId>>, Window) {
-        (self.claims, self.times, self.kid, self.window)
+impl<'p> Verified<'p> {
+    fn new(claims: Members<'p>, times: TokenTimes, key: &Key) -> Self {
+        Self { claims, times, kid: key.key_id().cloned(), window: key.window() }
+    }
+}
+
+impl From<Verified<'_>> for VerifiedToken {
+    fn from(token: Verified<'_>) -> Self {
+        Self { claims: token.claims.into(), kid: token.kid }
     }
 }
 
@@ -117,7 +133,10 @@ impl TokenVerifier {
     /// The first thing that is wrong with it.
     pub fn verify(&self, token: &str, now: UnixTime) -> Result<VerifiedToken, TokenError> {
         self.check_size(token)?;
-        self.verify_parsed(&CompactJws::parse(token)?, Ok(&self.keys), now, Crypto::PORTABLE)
+        let jws = CompactJws::parse(token)?;
+        let key = self.prove(&jws, Ok(&self.keys), now, Crypto::PORTABLE)?;
+        let mut payload = Vec::new();
+        self.believe(jws.claims(&mut payload)?, key, now).map(VerifiedToken::from)
     }
 
     const fn check_size(&self, token: &str) -> Result<(), TokenError> {
@@ -127,20 +146,24 @@ impl TokenVerifier {
         Ok(())
     }
 
-    fn verify_parsed(
+    /// The key that made the signature, by an algorithm that is allowed.
+    fn prove<'k>(
         &self,
-        jws: &CompactJws<'_>,
-        keys: Result<&KeySet, TokenError>,
+        jws: &'k CompactJws<'_>,
+        keys: Result<&'k KeySet, TokenError>,
         now: UnixTime,
         crypto: Crypto<'_>,
-    ) -> Result<VerifiedToken, TokenError> {
+    ) -> Result<&'k Key, TokenError> {
         if !self.algorithms.contains(&jws.header.algorithm) {
             return Err(TokenError::AlgorithmNotAllowed(Some(jws.header.algorithm)));
         }
-        let key = verify_signature(jws, keys?, Some(now), crypto)?;
-        let claims = jws.claims()?;
+        verify_signature(jws, keys?, Some(now), crypto)
+    }
+
+    /// The claims of a token that this key has signed, where they are what is asked of them.
+    fn believe<'p>(&self, claims: Members<'p>, key: &Key, now: UnixTime) -> Result<Verified<'p>, TokenError> {
         let times = self.rules.check(&claims, now)?;
-        Ok(VerifiedToken { claims, times, kid: key.key_id().cloned(), window: key.window() })
+        Ok(Verified::new(claims, times, key))
     }
 }
 
@@ -206,33 +229,45 @@ impl Refusal {
 ///
 /// With more than one provider in question, the token's `iss` picks among them, before anything is believed: those that
 /// name it, or else those that name none (RFC 7519 section 4.1.1).
-pub(crate) fn verify_under(
+pub(crate) fn verify_under<'p>(
     providers: &[Provider],
     eligible: &[usize],
     token: &str,
     means: Means<'_>,
     headers: &mut KnownHeaders,
-) -> Result<(usize, VerifiedToken), Refusal> {
+    payload: &'p mut Vec<u8>,
+) -> Result<(usize, Verified<'p>), Refusal> {
     if let [index] = eligible
         && let Some(provider) = providers.get(*index)
     {
-        let verified = provider
-            .verifier
-            .check_size(token)
-            .and_then(|()| provider.verify(&CompactJws::parse_knowing(token, headers)?, means));
+        let verified = verify_as(provider, token, means, headers, payload);
         return verified.map(|verified| (*index, verified)).map_err(|error| Refusal::of(*index, provider, error));
     }
-    verify_under_one_of(providers, eligible, token, means, headers)
+    verify_under_one_of(providers, eligible, token, means, headers, payload)
+}
+
+fn verify_as<'p>(
+    provider: &Provider,
+    token: &str,
+    means: Means<'_>,
+    headers: &mut KnownHeaders,
+    payload: &'p mut Vec<u8>,
+) -> Result<Verified<'p>, TokenError> {
+    provider.verifier.check_size(token)?;
+    let jws = CompactJws::parse_knowing(token, headers)?;
+    let key = provider.prove(&jws, means)?;
+    provider.verifier.believe(jws.claims(payload)?, key, means.now)
 }
 
 #[inline(never)]
-fn verify_under_one_of(
+fn verify_under_one_of<'p>(
     providers: &[Provider],
     eligible: &[usize],
     token: &str,
     means: Means<'_>,
     headers: &mut KnownHeaders,
-) -> Result<(usize, VerifiedToken), Refusal> {
+    payload: &'p mut Vec<u8>,
+) -> Result<(usize, Verified<'p>), Refusal> {
     let eligible = eligible.iter().filter_map(|index| providers.get(*index).map(|provider| (*index, provider)));
     let eligible: Vec<(usize, &Provider)> = eligible.collect();
     let limit = eligible.iter().map(|(_, provider)| provider.verifier.max_token_bytes).max().unwrap_or(0);
@@ -240,8 +275,8 @@ fn verify_under_one_of(
         return Err(Refusal::by_nobody(TokenError::TooLarge { bytes: token.len(), limit }));
     }
     let jws = CompactJws::parse_knowing(token, headers).map_err(Refusal::by_nobody)?;
-    let claims = jws.claims().map_err(Refusal::by_nobody)?;
-    let issuer = claims.get("iss").and_then(Value::as_str);
+    let claims = jws.claims(payload).map_err(Refusal::by_nobody)?;
+    let issuer = claims.get("iss").and_then(Json::as_str);
     let mut asked = eligible.clone();
     asked.retain(|(_, provider)| issuer.is_some() && provider.issuer() == issuer);
     if asked.is_empty() {
@@ -250,8 +285,9 @@ fn verify_under_one_of(
     }
     let mut refusal = Refusal::by_nobody(TokenError::IssuerNotAllowed);
     for (index, provider) in asked {
-        match provider.verifier.check_size(token).and_then(|()| provider.verify(&jws, means)) {
-            Ok(verified) => return Ok((index, verified)),
+        let proved = provider.verifier.check_size(token).and_then(|()| provider.prove(&jws, means));
+        match proved.and_then(|key| Ok((key, provider.verifier.rules.check(&claims, means.now)?))) {
+            Ok((key, times)) => return Ok((index, Verified::new(claims, times, key))),
             Err(error) => {
                 let next = Refusal::of(index, provider, error);
                 let wants = refusal.wants.or(next.wants);

@@ -2,14 +2,12 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
-
 use super::{Asked, Facts, Passage, Step, Trace};
 use crate::api_key::ApiKey;
 use crate::authz::{Authentication, Principal};
 use crate::decision::DenyReason;
 use crate::feed::{Digest16, Feeds};
-use crate::json;
+use crate::json::{self, Json};
 use crate::lockout::{Attempt, Lockout, Standing};
 use crate::policy::Policy;
 use crate::request::{Lookup, RequestHead};
@@ -175,7 +173,7 @@ impl Policy {
         provider: &Provider,
         feeds: &Feeds,
     ) -> Result<Option<Rc<Session>>, DenyReason> {
-        let named = |claim: &str| session.claims().get(claim).and_then(Value::as_str);
+        let named = |claim: &str| session.claims().get(claim).and_then(Json::as_str);
         let subject = named("sub").and_then(|subject| feeds.subject(&Digest16::subject(subject)));
         if subject.is_some_and(|subject| subject.is_disabled()) {
             return Err(DenyReason::SubjectDisabled);
@@ -202,8 +200,8 @@ fn claimed_account(passage: &Passage<'_>) -> Option<String> {
     }
     let token = passage.token.as_ref()?;
     let jws = CompactJws::parse(token.text()).ok()?;
-    let claims = json::parse(&jws.payload().ok()?)?;
-    claims.get("sub").and_then(Value::as_str).map(str::to_owned)
+    let payload = jws.payload().ok()?;
+    json::read(&payload)?.as_object()?.get("sub").and_then(Json::as_str).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde_json::json;
 
 use super::header_value;
+use crate::json::Json;
 
 #[test]
 fn claims_become_single_values() {
@@ -21,6 +22,6 @@ fn claims_become_single_values() {
         (json!("a\r\nx: y"), None),
         (json!(" a"), None),
     ] {
-        assert_eq!(header_value(&claim).as_deref(), expected, "{claim}");
+        assert_eq!(header_value(&Json::from(&claim)).as_deref(), expected, "{claim}");
     }
 }

@@ -1,7 +1,7 @@
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::policy::Policy;
@@ -44,7 +44,7 @@ fn all_that_is_given_must_hold() {
         (&all, json!({"acr": "mfa", "amr": ["otp"], "auth_time": NOW - 5000}), false, "not the time"),
     ] {
         let claims = claims.as_object().unwrap();
-        assert_eq!(rule.is_met(claims, UnixTime::from_seconds(NOW), 30.0), expected, "{message}: {claims:?}");
+        assert_eq!(rule.is_met(&claims.into(), UnixTime::from_seconds(NOW), 30.0), expected, "{message}: {claims:?}");
     }
 }
 

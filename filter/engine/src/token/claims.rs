@@ -1,8 +1,7 @@
 //! The claims of a token whose signature was verified: one path, whatever verified it (RFC 7519 section 4.1).
 
-use serde_json::{Map, Value};
-
 use super::TokenError;
+use crate::json::{Json, Members};
 use crate::text::has_control;
 use crate::time::UnixTime;
 
@@ -26,7 +25,7 @@ pub struct ClaimRules {
 pub(crate) struct ClaimPath(pub(crate) Vec<String>);
 
 impl ClaimPath {
-    pub(crate) fn lookup<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
+    pub(crate) fn lookup<'c, 't>(&self, claims: &'c Members<'t>) -> Option<&'c Json<'t>> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
     }
@@ -34,7 +33,7 @@ impl ClaimPath {
 
 impl ClaimRules {
     /// Checks the registered claims, and gives out the dates, for the time after.
-    pub(crate) fn check(&self, claims: &Map<String, Value>, now: UnixTime) -> Result<TokenTimes, TokenError> {
+    pub(crate) fn check(&self, claims: &Members<'_>, now: UnixTime) -> Result<TokenTimes, TokenError> {
         let Registered { issuer, audiences, times } = Registered::read(claims)?;
         self.check_times(&times, now)?;
         if self.issuer.is_some() && self.issuer.as_deref() != issuer {
@@ -88,17 +87,17 @@ pub(crate) struct TokenTimes {
 
 /// The registered claims, each of the type that it must have (RFC 7519 section 4.1).
 #[derive(Default)]
-struct Registered<'c> {
+struct Registered<'c, 't> {
     issuer: Option<&'c str>,
-    audiences: Option<&'c Value>,
+    audiences: Option<&'c Json<'t>>,
     times: TokenTimes,
 }
 
-impl<'c> Registered<'c> {
-    fn read(claims: &'c Map<String, Value>) -> Result<Self, TokenError> {
+impl<'c, 't> Registered<'c, 't> {
+    fn read(claims: &'c Members<'t>) -> Result<Self, TokenError> {
         let mut found = Self::default();
-        for (name, value) in claims {
-            match name.as_str() {
+        for (name, value) in claims.iter() {
+            match name {
                 "iss" => found.issuer = Some(text("iss", value)?),
                 "sub" => drop(text("sub", value)?),
                 "jti" => drop(text("jti", value)?),
@@ -114,29 +113,29 @@ impl<'c> Registered<'c> {
 }
 
 /// A StringOrURI claim. Control characters have no place in one, and none of ours in a header or a log.
-fn text<'c>(name: &'static str, value: &'c Value) -> Result<&'c str, TokenError> {
+fn text<'c>(name: &'static str, value: &'c Json<'_>) -> Result<&'c str, TokenError> {
     value.as_str().filter(|value| !has_control(value)).ok_or(TokenError::BadClaim(name))
 }
 
 /// A NumericDate: a JSON number of seconds, with or without a fraction (RFC 7519 section 2).
-fn date(name: &'static str, value: &Value) -> Result<f64, TokenError> {
+fn date(name: &'static str, value: &Json<'_>) -> Result<f64, TokenError> {
     value.as_f64().filter(|seconds| seconds.is_finite()).ok_or(TokenError::BadClaim(name))
 }
 
 /// `aud`: a string, or an array of strings (RFC 7519 section 4.1.3).
-fn audiences(value: &Value) -> Result<&Value, TokenError> {
+fn audiences<'c, 't>(value: &'c Json<'t>) -> Result<&'c Json<'t>, TokenError> {
     let fits = match value {
-        Value::String(_) => true,
-        Value::Array(many) => many.iter().all(Value::is_string),
+        Json::String(_) => true,
+        Json::Array(many) => many.iter().all(|one| one.as_str().is_some()),
         _ => false,
     };
     fits.then_some(value).ok_or(TokenError::BadClaim("aud"))
 }
 
 /// Whether these audiences name this one.
-fn names(audiences: &Value, audience: &str) -> bool {
+fn names(audiences: &Json<'_>, audience: &str) -> bool {
     match audiences {
-        Value::Array(many) => many.iter().any(|one| one == audience),
-        one => one == audience,
+        Json::Array(many) => many.iter().any(|one| one.as_str() == Some(audience)),
+        one => one.as_str() == Some(audience),
     }
 }

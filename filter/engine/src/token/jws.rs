@@ -4,10 +4,9 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
 
 use super::{Algorithm, TokenError};
-use crate::json;
+use crate::json::{self, Json, Members};
 use crate::text::{every, is_same, position, rposition};
 
 /// How many headers are remembered: a policy's issuers seldom have more between them, each with a key or two.
@@ -41,18 +40,18 @@ impl JoseHeader {
     /// here).
     fn parse(encoded: &str) -> Result<Self, TokenError> {
         let header = decode(encoded).ok_or(TokenError::Malformed("header encoding"))?;
-        let Some(Value::Object(header)) = json::parse(&header) else { return Err(TokenError::Malformed("header")) };
-        if header.contains_key("crit") || header.contains_key("b64") {
+        let Some(Json::Object(header)) = json::read(&header) else { return Err(TokenError::Malformed("header")) };
+        if header.get("crit").or(header.get("b64")).is_some() {
             return Err(TokenError::Malformed("critical header"));
         }
         let kid = match header.get("kid") {
             None => None,
-            Some(Value::String(kid)) => Some(kid.clone()),
+            Some(Json::String(kid)) => Some(kid.clone().into_owned()),
             Some(_) => return Err(TokenError::Malformed("kid")),
         };
-        let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
+        let algorithm = header.get("alg").and_then(Json::as_str).and_then(Algorithm::from_name);
         let algorithm = algorithm.ok_or(TokenError::AlgorithmNotAllowed(None))?;
-        let typ = header.get("typ").and_then(Value::as_str).map(str::to_owned);
+        let typ = header.get("typ").and_then(Json::as_str).map(str::to_owned);
         let typ_fits = match (header.get("typ"), &typ) {
             (None, _) => true,
             (Some(_), Some(typ)) => {
@@ -61,7 +60,7 @@ impl JoseHeader {
             }
             (Some(_), None) => false,
         };
-        Ok(Self { algorithm, kid, typ, for_access: typ_fits && !header.contains_key("cty") })
+        Ok(Self { algorithm, kid, typ, for_access: typ_fits && header.get("cty").is_none() })
     }
 }
 
@@ -114,13 +113,14 @@ impl<'a> CompactJws<'a> {
         decode(self.payload).ok_or(TokenError::Malformed("payload encoding"))
     }
 
-    /// The payload as a claims set (RFC 7519 section 7.2), of a token that may be an access token.
-    pub(crate) fn claims(&self) -> Result<Map<String, Value>, TokenError> {
+    /// The payload as a claims set (RFC 7519 section 7.2), of a token that may be an access token; decoded into `payload`.
+    pub(crate) fn claims<'p>(&self, payload: &'p mut Vec<u8>) -> Result<Members<'p>, TokenError> {
         if !self.header.for_access {
             return Err(TokenError::Malformed("type"));
         }
-        match json::parse(&self.payload()?) {
-            Some(Value::Object(claims)) => Ok(claims),
+        *payload = self.payload()?;
+        match json::read(payload) {
+            Some(Json::Object(claims)) => Ok(claims),
             _ => Err(TokenError::Malformed("claims")),
         }
     }
