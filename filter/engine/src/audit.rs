@@ -5,6 +5,7 @@ mod chain;
 mod journal;
 mod mask;
 mod scrub;
+mod stamp;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
@@ -19,12 +20,13 @@ pub(crate) use self::mask::Masks;
 pub use self::mask::{Mask, MaskKey};
 pub(crate) use self::scrub::Scrubbed;
 pub use self::scrub::{MASKED, scrub};
+use self::stamp::Stamp;
 use crate::decision::{Decision, DenyReason, Event};
 use crate::reply::status_digits;
 use crate::request::{Action, Envelope};
 use crate::route::Route;
 use crate::session::RecordedIdentity;
-use crate::time::{Stamp, UnixTime};
+use crate::time::UnixTime;
 
 /// Which requests are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +167,11 @@ impl AuditLevel {
 
 const STATUS: &str = r#","status":"#;
 
-/// A record that waits for the status of the response.
+/// The status of most responses, as it stands in the records of their routes.
+const USUAL_STATUS: u16 = 200;
+
+/// A record that waits for the status of the response. Where it goes, it is copied: what is larger than 64 bytes, V8 copies
+/// by a call out of the virtual machine.
 #[derive(Clone, Debug)]
 pub struct AuditRecord {
     /// As of the status that is likely.
@@ -175,10 +181,13 @@ pub struct AuditRecord {
     status_at: usize,
     /// Where event, action, decision and reason stand.
     outcome: Range<usize>,
-    action: &'static str,
+    action: AuditAction,
     timestamp: UnixTime,
     group: Group,
 }
+
+#[cfg(target_arch = "wasm32")]
+const _: () = assert!(size_of::<AuditRecord>() <= 64);
 
 /// What records say again and again, as it stands in them.
 #[derive(Debug)]
@@ -194,9 +203,29 @@ impl Default for Phrases {
     }
 }
 
-/// The name of a route as it stands in records.
-pub(crate) fn route_member(name: &str) -> Box<str> {
-    members(&[("route", Some(name))])
+/// What records of a route have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordedRoute {
+    name: Box<str>,
+    /// The template of its path, and [`USUAL_STATUS`].
+    path: Box<str>,
+}
+
+impl RecordedRoute {
+    pub(crate) fn new(name: &str, path: &str) -> Self {
+        let path = format!("{}{STATUS}{USUAL_STATUS}", members(&[("path", Some(path))]));
+        Self { name: members(&[("route", Some(name))]), path: path.into() }
+    }
+}
+
+/// What a caller did, in the words of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuditAction {
+    Authenticate,
+    Preflight,
+    Read,
+    Write,
+    Other,
 }
 
 /// The digest of the policy as records end with it.
@@ -212,7 +241,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) status: u16,
     pub(crate) envelope: &'a Envelope<'a>,
     pub(crate) route: Option<&'a Route>,
-    /// The template of the route's path, or where there is no route what is left of the path.
+    /// What is there of the path, where it is not the template of its route.
     pub(crate) path: Option<&'a str>,
     pub(crate) path_masked: bool,
     pub(crate) ip: Option<IpAddr>,
@@ -230,9 +259,9 @@ impl AuditRecord {
         let decision = fields.decision;
         let identity = fields.identity;
         let mut line = Line(String::with_capacity(640));
-        line.word(r#"{"timestamp":""#, phrases.stamp.of(fields.timestamp));
+        line.0.push_str(phrases.stamp.of(fields.timestamp));
         let method = fields.envelope.method.action();
-        let (action, start) = (action(decision, method), line.0.len());
+        let (action, start) = (AuditAction::of(decision, method), line.0.len());
         match phrases.outcomes.get_mut(decision.index() * Action::COUNT + method as usize) {
             Some(known) => line.0.push_str(known.get_or_insert_with(|| outcome(decision, action))),
             None => line.0.push_str(&outcome(decision, action)),
@@ -240,7 +269,7 @@ impl AuditRecord {
         let outcome = start..line.0.len();
         let mut masked = identity.map(|identity| identity.masked).unwrap_or_default();
         masked.note(Masked::PATH, fields.path_masked);
-        line.0.push_str(fields.route.map_or("", |route| &route.recorded));
+        line.0.push_str(fields.route.map_or("", |route| &route.recorded.name));
         line.0.push_str(identity.map_or("", |identity| &identity.user_id));
         if let Some(role) = fields.role {
             let known = fields.masks.roles.iter().find(|(own, _)| own == role);
@@ -250,13 +279,16 @@ impl AuditRecord {
         if let Some(ip) = fields.ip {
             line.address(ip, fields.masks, &mut masked);
         }
-        line.words(&[
-            (r#","method":""#, Some(fields.envelope.method.for_record()).filter(|method| !method.is_empty())),
-            (r#","path":""#, fields.path),
-        ]);
-        line.0.push_str(STATUS);
-        let status_at = line.0.len();
-        line.status(fields.status);
+        line.0.push_str(fields.envelope.method.recorded());
+        match (fields.path, fields.route) {
+            (None, Some(route)) => line.0.push_str(&route.recorded.path),
+            (path, _) => line.path(path),
+        }
+        let status_at = line.0.len().saturating_sub(3);
+        if fields.status != USUAL_STATUS {
+            line.0.truncate(status_at);
+            line.status(fields.status);
+        }
         if let Some(id) = fields.envelope.request_id {
             if scrub::is_uuid(id) {
                 line.word(r#","request_id":""#, id);
@@ -334,19 +366,32 @@ fn summary(group: &Group, counted: Counted, now: UnixTime, masks: &Masks, policy
 
 /// What was decided.
 #[inline(never)]
-fn outcome(decision: Decision, action: &str) -> Box<str> {
+fn outcome(decision: Decision, action: AuditAction) -> Box<str> {
     let event = decision.event().as_str();
-    let words = [("event", event), ("action", action), ("decision", decision.as_str()), ("reason", decision.reason())];
+    let words =
+        [("event", event), ("action", action.as_str()), ("decision", decision.as_str()), ("reason", decision.reason())];
     members(&words.map(|(name, word)| (name, Some(word))))
 }
 
-const fn action(decision: Decision, method: Action) -> &'static str {
-    match (decision.event(), method) {
-        (Event::Authentication, _) => "authenticate",
-        (Event::Cors, _) => "preflight",
-        (_, Action::Read) => "read",
-        (_, Action::Write) => "write",
-        (_, Action::Other) => "other",
+impl AuditAction {
+    const fn of(decision: Decision, method: Action) -> Self {
+        match (decision.event(), method) {
+            (Event::Authentication, _) => Self::Authenticate,
+            (Event::Cors, _) => Self::Preflight,
+            (_, Action::Read) => Self::Read,
+            (_, Action::Write) => Self::Write,
+            (_, Action::Other) => Self::Other,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authenticate => "authenticate",
+            Self::Preflight => "preflight",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Other => "other",
+        }
     }
 }
 
@@ -357,6 +402,13 @@ struct Line(String);
 impl Line {
     fn status(&mut self, status: u16) {
         self.0.push_str(std::str::from_utf8(&status_digits(status)).unwrap_or_default());
+    }
+
+    #[inline(never)]
+    fn path(&mut self, path: Option<&str>) {
+        self.words(&[(r#","path":""#, path)]);
+        self.0.push_str(STATUS);
+        self.status(USUAL_STATUS);
     }
 
     fn word(&mut self, member: &str, word: &str) {

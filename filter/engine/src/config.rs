@@ -22,7 +22,7 @@ use self::decode::{Fields, Findings, list, non_empty, owned};
 use self::error::Path;
 use self::provider::RawProvider;
 use self::route::RawRoute;
-use crate::audit::{policy_member, route_member, scrub};
+use crate::audit::{RecordedRoute, policy_member, scrub};
 use crate::authz::{AskedClaims, Operand, Requirement, RoleTable, Roles, Test};
 use crate::cache::CacheLimits;
 use crate::cors::CorsPolicy;
@@ -228,7 +228,7 @@ fn compile_route(
         Rc::clone(shared)
     };
     Route {
-        recorded: route_member(&name),
+        recorded: RecordedRoute::new(&name, &path.text),
         name: name.into(),
         path,
         methods,

@@ -510,7 +510,7 @@ impl Policy {
                 },
                 envelope,
                 route,
-                path: hashed.as_deref().or(route.map(|route| route.path.text.as_str())).or(unmatched.as_deref()),
+                path: hashed.as_deref().or(unmatched.as_deref()),
                 path_masked: hashed.is_some() || unmatched.as_deref().is_some_and(|path| path.ends_with('*')),
                 ip: asked.client(),
                 provider: passage.provider.map(|provider| provider.name.as_str()),

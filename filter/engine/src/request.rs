@@ -56,7 +56,25 @@ pub(crate) struct RequestHead<'a> {
 
 /// A method token (RFC 9110 section 9.1): case-sensitive, and only the registered ones mean anything here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Method<'a>(&'a str);
+pub(crate) struct Method<'a> {
+    token: &'a str,
+    verb: Verb,
+}
+
+/// What a method is (RFC 9110 section 9.3, RFC 5789).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Get,
+    Head,
+    Options,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Connect,
+    Trace,
+    Unknown,
+}
 
 /// What the role table distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,32 +97,54 @@ impl Action {
 }
 
 impl<'a> Method<'a> {
-    pub(crate) const fn of(token: &'a str) -> Self {
-        Self(token)
+    /// No text, where a token is not UTF-8.
+    pub(crate) fn of(token: &'a [u8]) -> Self {
+        let (verb, token) = match token {
+            b"GET" => (Verb::Get, "GET"),
+            b"HEAD" => (Verb::Head, "HEAD"),
+            b"OPTIONS" => (Verb::Options, "OPTIONS"),
+            b"POST" => (Verb::Post, "POST"),
+            b"PUT" => (Verb::Put, "PUT"),
+            b"PATCH" => (Verb::Patch, "PATCH"),
+            b"DELETE" => (Verb::Delete, "DELETE"),
+            b"CONNECT" => (Verb::Connect, "CONNECT"),
+            b"TRACE" => (Verb::Trace, "TRACE"),
+            token => (Verb::Unknown, std::str::from_utf8(token).unwrap_or_default()),
+        };
+        Self { token, verb }
     }
 
     pub(crate) const fn as_str(self) -> &'a str {
-        self.0
+        self.token
     }
 
-    /// Whether requests of this method are about what is in their body (RFC 9110 section 9.3, RFC 5789).
-    pub(crate) fn expects_body(self) -> bool {
-        matches!(self.0, "POST" | "PUT" | "PATCH")
+    /// Whether requests of this method are about what is in their body.
+    pub(crate) const fn expects_body(self) -> bool {
+        matches!(self.verb, Verb::Post | Verb::Put | Verb::Patch)
     }
 
-    pub(crate) fn action(self) -> Action {
-        match self.0 {
-            "GET" | "HEAD" | "OPTIONS" => Action::Read,
-            "POST" | "PUT" | "PATCH" | "DELETE" => Action::Write,
-            _ => Action::Other,
+    pub(crate) const fn action(self) -> Action {
+        match self.verb {
+            Verb::Get | Verb::Head | Verb::Options => Action::Read,
+            Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => Action::Write,
+            Verb::Connect | Verb::Trace | Verb::Unknown => Action::Other,
         }
     }
 
-    /// The method for a record: the client's own word only where it is a registered one.
-    pub(crate) fn for_record(self) -> &'a str {
-        match self.action() {
-            Action::Other if !matches!(self.0, "" | "CONNECT" | "TRACE") => "other",
-            _ => self.0,
+    /// The method as it stands in a record: the client's own word only where it is a registered one.
+    pub(crate) const fn recorded(self) -> &'static str {
+        match self.verb {
+            Verb::Get => r#","method":"GET""#,
+            Verb::Head => r#","method":"HEAD""#,
+            Verb::Options => r#","method":"OPTIONS""#,
+            Verb::Post => r#","method":"POST""#,
+            Verb::Put => r#","method":"PUT""#,
+            Verb::Patch => r#","method":"PATCH""#,
+            Verb::Delete => r#","method":"DELETE""#,
+            Verb::Connect => r#","method":"CONNECT""#,
+            Verb::Trace => r#","method":"TRACE""#,
+            Verb::Unknown if self.token.is_empty() => "",
+            Verb::Unknown => r#","method":"other""#,
         }
     }
 }
@@ -171,7 +211,7 @@ impl<'a> Envelope<'a> {
         let text = |once: Once<'a>| once.one().and_then(|value| std::str::from_utf8(value).ok());
         Self {
             headers,
-            method: Method(text(single.method).unwrap_or("")),
+            method: Method::of(single.method.one().unwrap_or_default()),
             origin: text(single.origin),
             request_id: text(single.request_id).filter(|id| is_request_id(id)),
             single,
@@ -235,7 +275,7 @@ impl<'a> RequestHead<'a> {
         if joined || single.is_repeated {
             return Err(DenyReason::HeaderDuplicate);
         }
-        if envelope.method.0.is_empty() {
+        if envelope.method.token.is_empty() {
             return Err(DenyReason::RequestMalformed);
         }
         let target = single.path.one().ok_or(DenyReason::RequestMalformed)?;
@@ -263,7 +303,7 @@ impl<'a> RequestHead<'a> {
     /// Whether this is a CORS preflight: OPTIONS with `Origin` and a non-empty `Access-Control-Request-Method`
     /// (Fetch, "CORS-preflight request"). Any other OPTIONS is an ordinary request.
     pub(crate) fn preflight_method(&self) -> Option<&'a str> {
-        if self.envelope.method.0 != "OPTIONS" || self.envelope.single.origin == Lookup::Absent {
+        if self.envelope.method.verb != Verb::Options || self.envelope.single.origin == Lookup::Absent {
             return None;
         }
         let method = self.envelope.single.requested_method.one()?;

@@ -10,6 +10,7 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use crate::audit::RecordedRoute;
 use crate::authz::{Condition, Owner, Requirement};
 use crate::hash::FixedMap;
 use crate::input::InputRules;
@@ -26,7 +27,7 @@ pub(crate) const MAX_SEGMENTS: usize = 64;
 pub(crate) struct Route {
     pub(crate) name: Rc<str>,
     /// The same, as it stands in records.
-    pub(crate) recorded: Box<str>,
+    pub(crate) recorded: RecordedRoute,
     pub(crate) path: PathPattern,
     /// Empty: any.
     pub(crate) methods: Vec<String>,

@@ -351,7 +351,7 @@ impl<'p> RouteView<'p> {
             Caller::WithToken => Some(HeldRoles::default()),
             Caller::Role(name) => Some(HeldRoles::new(vec![name.into()], &self.policy.roles.table)),
         };
-        let action = Method::of(method).action();
+        let action = Method::of(method.as_bytes()).action();
         self.route.requirement.grant(roles.as_ref(), action).map(|grant| grant.reason)
     }
 
@@ -390,7 +390,7 @@ impl<'p> Survey<'p> {
             let kinds = || hosts.iter().flat_map(|(_, host)| paths.iter().map(move |path| (host, path)));
             if kinds().any(|(host, path)| view.knows(host, path, method)) {
                 let [read, write, other] = &mut decided.here;
-                match Method::of(method).action() {
+                match Method::of(method.as_bytes()).action() {
                     Action::Read => read.push(method),
                     Action::Write => write.push(method),
                     Action::Other => other.push(method),

@@ -84,32 +84,6 @@ impl UnixTime {
     }
 }
 
-/// The time as it is written, most of it kept from one request to the next of the same second.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stamp {
-    second: Option<i64>,
-    text: String,
-}
-
-/// Where the milliseconds of RFC 3339 begin.
-const MILLIS_AT: usize = 20;
-
-impl Stamp {
-    /// What [`UnixTime::rfc3339`] gives.
-    pub(crate) fn of(&mut self, now: UnixTime) -> &str {
-        let second = Some(now.0.div_euclid(MILLIS_PER_SECOND));
-        if self.second == second {
-            let millis = now.0.rem_euclid(MILLIS_PER_SECOND);
-            let digits = [digit(millis, 100), digit(millis, 10), digit(millis, 1), b'Z'];
-            self.text.truncate(MILLIS_AT);
-            self.text.push_str(std::str::from_utf8(&digits).unwrap_or_default());
-        } else {
-            *self = Self { second, text: now.rfc3339() };
-        }
-        &self.text
-    }
-}
-
 /// A digit of a number that is not negative: the one that counts so many.
 fn digit(value: i64, divisor: i64) -> u8 {
     b'0' + u8::try_from(value / divisor % 10).unwrap_or_default()

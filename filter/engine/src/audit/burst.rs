@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::AuditAction;
 use crate::decision::Decision;
 use crate::time::UnixTime;
 
@@ -34,8 +35,8 @@ pub(crate) struct Counted {
     pub(crate) count: u64,
     /// When the first was decided.
     pub(crate) since: UnixTime,
-    /// What they did; `other` where that differs.
-    pub(crate) action: &'static str,
+    /// What they did; [`AuditAction::Other`] where that differs.
+    pub(crate) action: AuditAction,
 }
 
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Bursts {
     }
 
     /// Takes in a denial.
-    pub(crate) fn denied(&mut self, group: &Group, action: &'static str, now: UnixTime) -> Turn {
+    pub(crate) fn denied(&mut self, group: &Group, action: AuditAction, now: UnixTime) -> Turn {
         let Some((_, window)) = self.windows.iter_mut().find(|(own, _)| own == group) else {
             if self.windows.len() < MAX_GROUPS {
                 self.windows.push((group.clone(), Window { start: now, lines: 1, counted: None }));
@@ -86,7 +87,7 @@ impl Bursts {
         let counted = window.counted.get_or_insert(Counted { count: 0, since: now, action });
         counted.count = counted.count.saturating_add(1);
         if counted.action != action {
-            counted.action = "other";
+            counted.action = AuditAction::Other;
         }
         Turn::Counted
     }

@@ -20,44 +20,48 @@ fn at(seconds: u64) -> UnixTime {
 #[test]
 fn those_beyond_the_limit_are_counted() {
     let mut bursts = Bursts::new(rules(2));
-    let turns: Vec<Turn> = (0..5).map(|second| bursts.denied(&group(1), "read", at(second))).collect();
+    let turns: Vec<Turn> = (0..5).map(|second| bursts.denied(&group(1), AuditAction::Read, at(second))).collect();
     assert_eq!(turns, [Turn::Line(None), Turn::Line(None), Turn::Counted, Turn::Counted, Turn::Counted]);
-    assert_eq!(bursts.denied(&group(2), "read", at(5)), Turn::Line(None), "another group");
+    assert_eq!(bursts.denied(&group(2), AuditAction::Read, at(5)), Turn::Line(None), "another group");
     assert_eq!(bursts.over(Some(at(9))), [], "the interval is not over");
-    let counted = Counted { count: 3, since: at(2), action: "read" };
+    let counted = Counted { count: 3, since: at(2), action: AuditAction::Read };
     assert_eq!(bursts.over(Some(at(10))), [(group(1), counted)]);
-    assert_eq!(bursts.denied(&group(1), "read", at(11)), Turn::Line(None), "a new interval");
+    assert_eq!(bursts.denied(&group(1), AuditAction::Read, at(11)), Turn::Line(None), "a new interval");
     assert_eq!(bursts.over(None), [], "nothing was counted");
 }
 
 #[test]
 fn the_next_denial_after_an_interval_tells_of_it() {
     let mut bursts = Bursts::new(rules(1));
-    for (second, action) in [(0, "read"), (1, "write"), (2, "read")] {
+    for (second, action) in [(0, AuditAction::Read), (1, AuditAction::Write), (2, AuditAction::Read)] {
         bursts.denied(&group(1), action, at(second));
     }
-    let counted = Counted { count: 2, since: at(1), action: "other" };
-    assert_eq!(bursts.denied(&group(1), "read", at(10)), Turn::Line(Some(counted)));
-    assert_eq!(bursts.denied(&group(1), "read", at(11)), Turn::Counted);
+    let counted = Counted { count: 2, since: at(1), action: AuditAction::Other };
+    assert_eq!(bursts.denied(&group(1), AuditAction::Read, at(10)), Turn::Line(Some(counted)));
+    assert_eq!(bursts.denied(&group(1), AuditAction::Read, at(11)), Turn::Counted);
     assert_eq!(bursts.over(None).len(), 1, "at the end, whatever the time");
 }
 
 #[test]
 fn records_that_end_late_are_of_the_interval_at_hand() {
     let mut bursts = Bursts::new(rules(1));
-    assert_eq!(bursts.denied(&group(1), "read", at(100)), Turn::Line(None));
-    assert_eq!(bursts.denied(&group(1), "read", at(5)), Turn::Counted);
+    assert_eq!(bursts.denied(&group(1), AuditAction::Read, at(100)), Turn::Line(None));
+    assert_eq!(bursts.denied(&group(1), AuditAction::Read, at(5)), Turn::Counted);
 }
 
 #[test]
 fn beyond_as_many_groups_as_there_may_be_each_has_its_line() {
     let mut bursts = Bursts::new(rules(1));
     for address in 0..5000 {
-        assert_eq!(bursts.denied(&group(address), "read", at(0)), Turn::Line(None));
+        assert_eq!(bursts.denied(&group(address), AuditAction::Read, at(0)), Turn::Line(None));
     }
     assert_eq!(bursts.windows.len(), MAX_GROUPS);
-    assert_eq!(bursts.denied(&group(4999), "read", at(0)), Turn::Line(None), "not counted, and not left out");
-    assert_eq!(bursts.denied(&group(0), "read", at(0)), Turn::Counted);
+    assert_eq!(
+        bursts.denied(&group(4999), AuditAction::Read, at(0)),
+        Turn::Line(None),
+        "not counted, and not left out"
+    );
+    assert_eq!(bursts.denied(&group(0), AuditAction::Read, at(0)), Turn::Counted);
     assert_eq!(bursts.over(Some(at(10))).len(), 1);
     assert_eq!(bursts.windows.len(), 0, "there is room again");
 }
@@ -77,7 +81,7 @@ mod properties {
             let mut bursts = Bursts::new(rules(max));
             let (mut lines, mut counted) = (0, 0);
             for (address, second, tick) in &denials {
-                match bursts.denied(&group(*address), "read", at(*second)) {
+                match bursts.denied(&group(*address), AuditAction::Read, at(*second)) {
                     Turn::Line(before) => {
                         lines += 1;
                         counted += before.map_or(0, |counted| counted.count);
