@@ -5,7 +5,7 @@
 //! with a request; its properties make the path anew each time, and panic where the host answers what they do not expect; its
 //! time is of the kind that counts in 128 bits; and its replies serialize what they have in common each time.
 
-use portcullis_engine::parse_header_map;
+use portcullis_engine::{HeaderName, parse_header_map};
 use proxy_wasm::types::{MapType, Status};
 
 /// `proxy_result_t` of the ABI: success.
@@ -112,7 +112,7 @@ impl HeaderMap {
     }
 
     /// The headers, in the order of the wire.
-    pub(crate) fn headers(&self) -> Result<Vec<(&str, &[u8])>, Status> {
+    pub(crate) fn headers(&self) -> Result<Vec<(HeaderName<'_>, &[u8])>, Status> {
         parse_header_map(&self.0).ok_or(Status::ParseFailure)
     }
 }

@@ -167,7 +167,7 @@ pub(crate) fn edit_response_trailers(known: &Headers<'_>, edits: &[HeaderEdit]) 
 fn apply(map: MapType, known: &Headers<'_>, edit: &HeaderEdit) -> Result<(), Status> {
     match edit {
         // A header that is not there needs no replacing, which is dearer.
-        HeaderEdit::Set(name, value) if !known.iter().any(|(known, _)| *known == &**name) => {
+        HeaderEdit::Set(name, value) if !known.iter().any(|(known, _)| *known == **name) => {
             hostcalls::add_map_value(map, name, value)
         }
         HeaderEdit::Set(name, value) => hostcalls::set_map_value(map, name, Some(value)),

@@ -58,7 +58,7 @@ enum Patience {
 }
 
 fn status_of(headers: &Headers<'_>) -> Option<u16> {
-    let (_, value) = headers.iter().find(|(name, _)| *name == ":status")?;
+    let (_, value) = headers.iter().find(|(name, _)| name == ":status")?;
     let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
     match **value {
         // Three digits (RFC 9110 section 15), without the cost of parsing.

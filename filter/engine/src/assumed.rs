@@ -64,7 +64,7 @@ impl Policy {
         present(&source.place, headers);
 
         let kept = std::mem::replace(&mut worker.cache, cache);
-        let verdict = self.decide(&borrow_headers(headers), facts, worker, trace);
+        let verdict = self.decide(&borrow_headers(headers).unwrap_or_default(), facts, worker, trace);
         worker.cache = kept;
         Some(verdict)
     }

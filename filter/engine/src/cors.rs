@@ -146,16 +146,17 @@ impl CorsPolicy {
     pub(crate) fn response_edits(&self, origin: Option<&str>, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
         let ours = self.grant_and_expose(origin);
         for (index, (name, _)) in upstream.iter().enumerate() {
+            let name = name.as_str();
             let foreign = name.starts_with("access-control-")
-                && ACCESS_CONTROL.contains(name)
-                && !ours.iter().any(|(set, _)| **set == **name);
+                && ACCESS_CONTROL.contains(&name)
+                && !ours.iter().any(|(set, _)| **set == *name);
             if foreign && !upstream.iter().take(index).any(|(earlier, _)| earlier == name) {
-                edits.push(HeaderEdit::Remove((*name).to_owned().into()));
+                edits.push(HeaderEdit::Remove(name.to_owned().into()));
             }
         }
         edits.extend(ours.into_iter().map(|(name, value)| HeaderEdit::Set(name, value)));
         let (vary, origin) = VARY;
-        if !upstream.iter().any(|(name, value)| **name == *vary && lists_origin(value)) {
+        if !upstream.iter().any(|(name, value)| *name == *vary && lists_origin(value)) {
             edits.push(HeaderEdit::Append(vary, origin));
         }
     }

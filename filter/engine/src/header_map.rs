@@ -2,31 +2,27 @@
 
 use std::borrow::Cow;
 
+use crate::request::HeaderName;
 use crate::text::Header;
 
 /// Reads a serialized header map where it stands: the number of headers, the lengths of each name and value, then all
 /// names and values, each with a zero byte behind it. Numbers have four bytes, the lowest first (proxy-wasm ABI 0.2.1,
-/// "Serialized map"). `None` where it is something else, or a name is not UTF-8.
+/// "Serialized map"). `None` where it is something else, or a name is not ASCII.
 #[must_use]
-pub fn parse_header_map(bytes: &[u8]) -> Option<Vec<(&str, &[u8])>> {
+pub fn parse_header_map(bytes: &[u8]) -> Option<Vec<(HeaderName<'_>, &[u8])>> {
     if bytes.is_empty() {
         return Some(Vec::new());
     }
     let (count, rest) = number(bytes)?;
     let (lengths, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
-    // A look at all of them at once is quicker than one at each name, and enough unless a value is no UTF-8.
-    let whole = simdutf8::basic::from_utf8(texts).ok();
     let mut headers = Vec::with_capacity(lengths.len() / 8);
     let mut at: usize = 0;
     for [name, value] in lengths.as_chunks::<4>().0.as_chunks::<2>().0 {
         let name_end = at.checked_add(length(*name)?)?;
         let value_at = name_end.checked_add(1)?;
         let value_end = value_at.checked_add(length(*value)?)?;
-        let name = match whole {
-            Some(whole) => whole.get(at..name_end),
-            None => texts.get(at..name_end).and_then(|name| std::str::from_utf8(name).ok()),
-        };
-        headers.push((name?, texts.get(value_at..value_end)?));
+        let name = HeaderName::parse(texts.get(at..name_end)?)?;
+        headers.push((name, texts.get(value_at..value_end)?));
         at = value_end.checked_add(1)?;
     }
     // The last value has its zero byte, too.

@@ -206,7 +206,7 @@ impl HeaderRule {
 
     /// What it takes for a response with these headers to obey the rule.
     pub(crate) fn edit(&self, headers: &Headers<'_>) -> Option<HeaderEdit> {
-        let mut present = headers.iter().filter(|(name, _)| *name == &**self.name()).map(|(_, value)| *value);
+        let mut present = headers.iter().filter(|(name, _)| *name == **self.name()).map(|(_, value)| *value);
         match (self, present.next()) {
             (_, None) => Some(self.addition()),
             (Self::Default(..), Some(_)) => None,

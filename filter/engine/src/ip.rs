@@ -108,30 +108,35 @@ fn parse_any_peer(text: &[u8]) -> Option<IpAddr> {
 /// Most peers, without the cost of a parser that must foresee every other: this is on the way of every request. `None` is for
 /// that parser to decide.
 fn parse_ipv4_peer(text: &[u8]) -> Option<Ipv4Addr> {
-    let (mut address, mut dots): (u32, u32) = (0, 0);
-    // No digit yet.
-    let mut number: Option<u32> = None;
-    for byte in text {
-        let limit = if dots <= 3 { 255 } else { 65_535 };
-        match (byte, number) {
-            (b'0'..=b'9', None) => number = Some(u32::from(byte - b'0')),
-            // One that begins with a zero has no other digit.
-            (b'0'..=b'9', Some(before @ 1..)) => {
-                let next = before * 10 + u32::from(byte - b'0');
-                number = Some(next).filter(|next| *next <= limit);
-                number?;
-            }
-            (b'.', Some(octet)) if dots < 3 => (address, dots, number) = (address << 8 | octet, dots + 1, None),
-            (b':', Some(octet)) if dots == 3 => (address, dots, number) = (address << 8 | octet, 4, None),
-            _ => return None,
+    let (a, rest) = octet(text)?;
+    let (b, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (c, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (d, rest) = octet(rest.strip_prefix(b".")?)?;
+    let is_whole = match rest {
+        [] => true,
+        [b':', first @ b'1'..=b'9', digits @ ..] if digits.len() <= 4 => {
+            let number = digits.iter().try_fold(u32::from(first - b'0'), |number, byte| {
+                byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+            });
+            number.is_some_and(|number| number <= 65_535)
         }
-    }
-    match (dots, number) {
-        (3, Some(octet)) => Some(Ipv4Addr::from(address << 8 | octet)),
-        // The last was a port.
-        (4, Some(_)) => Some(Ipv4Addr::from(address)),
-        _ => None,
-    }
+        _ => false,
+    };
+    is_whole.then(|| Ipv4Addr::new(a, b, c, d))
+}
+
+/// A number up to 255, without zeros before it, and what follows.
+fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |byte: &u8| u16::from(byte - b'0');
+    let (number, rest) = match text {
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+            (digit(a) * 100 + digit(b) * 10 + digit(c), rest)
+        }
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', rest @ ..] => (digit(a) * 10 + digit(b), rest),
+        [a @ b'0'..=b'9', rest @ ..] => (digit(a), rest),
+        _ => return None,
+    };
+    Some((u8::try_from(number).ok()?, rest))
 }
 
 /// `allow` and `deny` lists: a denied address is refused, and where there is an `allow` list all others are.

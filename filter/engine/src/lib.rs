@@ -55,7 +55,7 @@ pub use pipeline::{BodyGate, ButFor, Facts, NearMiss, Objection, RequestAction, 
 pub use policy::Policy;
 pub use remote::{Answer, FetchError, FetchState, MAX_DOCUMENT_BYTES, RemoteJwks, Stage};
 pub use reply::LocalReply;
-pub use request::{Headers, borrow_headers};
+pub use request::{HeaderName, Headers, borrow_headers};
 pub use response::{ResponsePlan, failure_reply};
 pub use secret::{Secret, SecretLookup, SecretSource};
 pub use survey::{AuditView, Caller, CorsView, Decided, Meeting, OTHER_METHODS, ProviderView, RouteView, Survey};

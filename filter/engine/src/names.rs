@@ -2,7 +2,7 @@
 //! single name.
 
 use crate::hash::FixedMap;
-use crate::request::spells;
+use crate::request::{HeaderName, spells};
 use crate::text::Text;
 
 /// Says of most names that they are not in a set, and of those that are that they may be. Each sets one of 4,096 bits.
@@ -31,24 +31,24 @@ impl Default for Sieve {
 
 impl Sieve {
     /// The bit of a name, in whichever spelling, and the word that has it: by its length and two of its letters.
-    fn place(name: &str) -> (usize, u64) {
-        let (bytes, length) = (name.as_bytes(), name.len());
+    fn place(name: &[u8]) -> (usize, u64) {
+        let length = name.len();
         let plain = |byte: &u8| PLAIN.get(usize::from(*byte)).map_or(0, |plain| u32::from(*plain));
-        let (middle, last) = (bytes.get(length / 2).map_or(0, plain), bytes.last().map_or(0, plain));
+        let (middle, last) = (name.get(length / 2).map_or(0, plain), name.last().map_or(0, plain));
         let letters = middle | last << 8 | u32::try_from(length).unwrap_or_default() << 16;
         // Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
         let mixed = letters.wrapping_mul(0x9e37_79b9);
         ((mixed >> 26) as usize, 1 << (mixed >> 20 & 63))
     }
 
-    fn insert(&mut self, name: &str) {
+    fn insert(&mut self, name: &[u8]) {
         let (word, bit) = Self::place(name);
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
         }
     }
 
-    fn may_have(&self, name: &str) -> bool {
+    fn may_have(&self, name: &[u8]) -> bool {
         let (word, bit) = Self::place(name);
         self.0.get(word).is_some_and(|word| word & bit != 0)
     }
@@ -68,12 +68,12 @@ impl<T: Default> NameMap<T> {
 
     /// Notes something more of a header.
     pub(crate) fn note(&mut self, name: Text, note: impl FnOnce(&mut T)) {
-        self.sieve.insert(&name);
+        self.sieve.insert(name.as_bytes());
         note(self.known.entry(name).or_default());
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<(&Text, &T)> {
-        if self.sieve.may_have(name) { self.look_up(name) } else { None }
+    pub(crate) fn get(&self, name: HeaderName<'_>) -> Option<(&Text, &T)> {
+        if self.sieve.may_have(name.as_bytes()) { self.look_up(name.as_str()) } else { None }
     }
 
     #[inline(never)]
@@ -92,16 +92,16 @@ pub(crate) struct Spellings {
 impl Spellings {
     pub(crate) fn of(names: Vec<String>) -> Self {
         let mut sieve = Sieve::default();
-        names.iter().for_each(|name| sieve.insert(name));
+        names.iter().for_each(|name| sieve.insert(name.as_bytes()));
         Self { sieve, names }
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &[u8]) -> bool {
         self.sieve.may_have(name) && self.look_up(name)
     }
 
     #[inline(never)]
-    fn look_up(&self, name: &str) -> bool {
+    fn look_up(&self, name: &[u8]) -> bool {
         self.names.iter().any(|own| spells(name, own))
     }
 }

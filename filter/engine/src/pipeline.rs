@@ -539,9 +539,8 @@ impl Policy {
             Authentication::Authenticated(principal) => Some(principal),
             Authentication::Anonymous => None,
         };
-        // Set in the place of any removal.
-        let identity = principal.map(|principal| &principal.session.headers);
-        let mut edits = upstream::strip_forged(envelope.headers, &self.forgeable, identity.map_or(&[], |own| own));
+        let identity = principal.map(|principal| Rc::clone(&principal.session.headers));
+        let (mut edits, identity) = upstream::replace_identity(envelope.headers, &self.forgeable, identity);
         if let Some(head) = head {
             let stays = |source: &TokenSource| match principal {
                 Some(principal) => !principal.provider.is_some_and(|provider| provider.forward),
@@ -568,7 +567,7 @@ impl Policy {
         if permit.is_some_and(|permit| permit.reason() == AllowReason::OwnerUpstream) {
             edits.push(HeaderEdit::set("x-portcullis-scope", "own"));
         }
-        HeaderEdits::new(edits, identity.cloned())
+        HeaderEdits::new(edits, identity)
     }
 }
 

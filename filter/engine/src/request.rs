@@ -1,18 +1,56 @@
 //! The request as the filter sees it: parsed once, at the edge.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::decision::DenyReason;
 use crate::path::NormalizedPath;
 use crate::text::{every, every_next, is_between, is_hex, is_letter};
 
-/// Header names in lower case, pseudo-headers included, and values as bytes: the order and the repetitions of the wire.
-pub type Headers<'a> = [(&'a str, &'a [u8])];
+/// The name of a header, in lower case. It is ASCII (RFC 9110 section 5.1): what a server makes of any other is not known, and
+/// how many letters it has depends on who reads it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct HeaderName<'a>(&'a [u8]);
 
-/// Headers that are held elsewhere, as the engine takes them.
+impl<'a> HeaderName<'a> {
+    /// `None` where it is not ASCII.
+    #[must_use]
+    pub const fn parse(name: &'a [u8]) -> Option<Self> {
+        if name.is_ascii() { Some(Self(name)) } else { None }
+    }
+
+    /// As it stands in the message.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        std::str::from_utf8(self.0).unwrap_or_default()
+    }
+}
+
+impl PartialEq<str> for HeaderName<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl fmt::Debug for HeaderName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// Headers, pseudo-headers included, and their values as bytes: the order and the repetitions of the wire.
+pub type Headers<'a> = [(HeaderName<'a>, &'a [u8])];
+
+/// Headers that are held elsewhere, as the engine takes them; `None` where a name is not ASCII.
 #[must_use]
-pub fn borrow_headers(owned: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
-    owned.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
+pub fn borrow_headers(owned: &[(String, Vec<u8>)]) -> Option<Vec<(HeaderName<'_>, &[u8])>> {
+    owned.iter().map(|(name, value)| Some((HeaderName::parse(name.as_bytes())?, value.as_slice()))).collect()
 }
 
 /// What can be said of any request, however malformed: enough for a reply and an audit record.
@@ -188,17 +226,17 @@ impl<'a> Envelope<'a> {
     pub(crate) fn scan(headers: &'a Headers<'a>) -> Self {
         let mut single = Single::default();
         for (name, value) in headers {
-            let (slot, may_repeat) = match *name {
-                ":method" => (&mut single.method, false),
-                ":path" => (&mut single.path, false),
-                ":authority" => (&mut single.authority, false),
-                "host" => (&mut single.host, false),
-                "origin" => (&mut single.origin, false),
-                "authorization" => (&mut single.authorization, false),
-                "content-type" => (&mut single.content_type, false),
-                "connection" => (&mut single.connection, true),
-                "access-control-request-method" => (&mut single.requested_method, false),
-                "x-request-id" => (&mut single.request_id, true),
+            let (slot, may_repeat) = match name.as_bytes() {
+                b":method" => (&mut single.method, false),
+                b":path" => (&mut single.path, false),
+                b":authority" => (&mut single.authority, false),
+                b"host" => (&mut single.host, false),
+                b"origin" => (&mut single.origin, false),
+                b"authorization" => (&mut single.authorization, false),
+                b"content-type" => (&mut single.content_type, false),
+                b"connection" => (&mut single.connection, true),
+                b"access-control-request-method" => (&mut single.requested_method, false),
+                b"x-request-id" => (&mut single.request_id, true),
                 _ => continue,
             };
             if matches!(slot, Lookup::Absent) {
@@ -225,7 +263,8 @@ impl<'a> Envelope<'a> {
 
     /// A header in any spelling that a server may take for its name, and the spelling.
     pub(crate) fn spelled(&self, name: &str) -> Lookup<(&'a str, &'a [u8])> {
-        Lookup::of(self.headers.iter().copied().filter(|(own, _)| spells(own, name)))
+        let found = self.headers.iter().filter(|(own, _)| spells(own.as_bytes(), name));
+        Lookup::of(found.map(|(own, value)| (own.as_str(), *value)))
     }
 
     /// `Content-Length`, where it is a number; the host has seen to it that there are no two.
@@ -238,6 +277,11 @@ impl<'a> Envelope<'a> {
     /// form of HTTP/1.1 (RFC 9110 section 7.8, RFC 8441 section 4).
     pub(crate) fn asks_to_upgrade(&self) -> bool {
         self.all("upgrade").next().is_some()
+    }
+
+    /// `Authorization`, where it is there once.
+    pub(crate) fn authorization(&self) -> Option<&'a [u8]> {
+        self.single.authorization.one()
     }
 
     pub(crate) fn content_type(&self) -> Option<&'a [u8]> {
@@ -432,6 +476,23 @@ fn split_query(target: &[u8]) -> Result<(&[u8], &str), DenyReason> {
 /// The host of an authority in lower case, without its port and final dot. `None` where it is not `host` or `host:port`
 /// (RFC 9110 section 7.2): another reader may find a host in it that the routes did not see.
 fn host_name(authority: &str) -> Option<Cow<'_, str>> {
+    match plain_host(authority) {
+        Some(host) => Some(Cow::Borrowed(host)),
+        None => any_host(authority),
+    }
+}
+
+/// What nearly all hosts are, before their port: labels in lower case. `None` is for [`any_host`] to decide.
+fn plain_host(authority: &str) -> Option<&str> {
+    let before = authority.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let host = before.strip_suffix(':').unwrap_or(authority);
+    let bytes = host.as_bytes();
+    let is_plain = every(bytes, |byte| is_between(byte, b'a', b'z') | (is_between(byte, b'-', b'9') & (byte != b'/')));
+    (is_plain && has_labels(bytes)).then_some(host)
+}
+
+#[inline(never)]
+fn any_host(authority: &str) -> Option<Cow<'_, str>> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => authority.split_at_checked(rest.find(']')?.checked_add(2)?)?,
         None => {
@@ -460,25 +521,30 @@ fn is_name(host: &str) -> bool {
     // From `-` to `9` there are `.`, `/` and the digits.
     let plain = |byte: u8| is_letter(byte) | (is_between(byte, b'-', b'9') & (byte != b'/'));
     let fits = |byte: u8| plain(byte) | (byte == b'_') | (byte == b'~');
+    every(bytes, fits) && has_labels(bytes)
+}
+
+/// Whether there is something before, between and after dots.
+fn has_labels(host: &[u8]) -> bool {
     let label = |byte: u8, next: u8| (byte != b'.') | (next != b'.');
-    let has_ends = bytes.first() != Some(&b'.') && bytes.last() != Some(&b'.');
-    has_ends && every(bytes, fits) && every_next(bytes, label)
+    host.first() != Some(&b'.') && host.last() != Some(&b'.') && every_next(host, label)
 }
 
 /// Whether a server may take one header name for another: CGI and its heirs make `_` of `-` (RFC 3875 section 4.1.18),
 /// some of them of all but letters and digits.
-pub(crate) fn spells(name: &str, other: &str) -> bool {
+pub(crate) fn spells(name: &[u8], other: &str) -> bool {
     name.len() == other.len() && spells_prefix(name, other)
 }
 
 /// Whether a name begins like this, as [`spells`] has it.
-pub(crate) fn spells_prefix(name: &str, prefix: &str) -> bool {
+pub(crate) fn spells_prefix(name: &[u8], prefix: &str) -> bool {
     let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(left, right)| plain(left) == plain(right))
+    name.len() >= prefix.len()
+        && name.iter().copied().zip(prefix.bytes()).all(|(left, right)| plain(left) == plain(right))
 }
 
 fn values<'a, 'n>(headers: &'a Headers<'a>, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-    headers.iter().filter(move |(key, _)| *key == name).map(|(_, value)| *value)
+    headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| *value)
 }
 
 /// Request ids are Envoy's UUIDs, or hexadecimal ids of a tracer; nothing else that a client may have put there is

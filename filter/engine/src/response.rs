@@ -111,7 +111,7 @@ impl ResponsePlan {
         let rules = &*self.rules;
         let mut edits = Vec::new();
         for (name, _) in upstream {
-            match rules.noted.get(name) {
+            match rules.noted.get(*name) {
                 None => {}
                 Some((_, Noted { weighed: true, .. })) => return HeaderEdits::new(self.weigh(upstream), None),
                 Some((name, _)) => remove(name, &mut edits),
@@ -140,7 +140,7 @@ impl ResponsePlan {
     }
 
     fn remove_noted(&self, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
-        let found = upstream.iter().filter_map(|(name, _)| self.rules.noted.get(name));
+        let found = upstream.iter().filter_map(|(name, _)| self.rules.noted.get(*name));
         found.filter(|(_, noted)| noted.removed).for_each(|(name, _)| remove(name, edits));
     }
 
@@ -157,7 +157,8 @@ impl ResponsePlan {
     /// A gRPC service fails with HTTP status 200 and a status of its own, in headers or in trailers. Its words stay where
     /// that status blames the caller; a client takes a missing or unknown status for `UNKNOWN`, and so does this.
     fn hide_grpc_words(&self, upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
-        if self.rules.hide_upstream_5xx && upstream.iter().any(|(name, _)| GRPC_WORDS.contains(name)) {
+        if self.rules.hide_upstream_5xx && upstream.iter().any(|(name, _)| GRPC_WORDS.iter().any(|word| name == *word))
+        {
             Self::hide_words_of_failure(upstream, edits);
         }
     }
@@ -165,12 +166,12 @@ impl ResponsePlan {
     #[inline(never)]
     fn hide_words_of_failure(upstream: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
         let mut statuses =
-            upstream.iter().filter(|(name, _)| *name == "grpc-status").map(|(_, value)| *value).peekable();
+            upstream.iter().filter(|(name, _)| name == "grpc-status").map(|(_, value)| *value).peekable();
         if statuses.peek().is_some() && statuses.all(grpc_status_blames_the_caller) {
             return;
         }
         for name in GRPC_WORDS {
-            if upstream.iter().any(|(found, _)| *found == name) {
+            if upstream.iter().any(|(found, _)| found == name) {
                 edits.push(HeaderEdit::remove(name));
             }
         }
@@ -187,7 +188,7 @@ impl ResponsePlan {
     #[inline(never)]
     fn stand_in(&self, status: u16, upstream: &Headers<'_>) -> LocalReply {
         let mut reply = self.problem(status, Challenge::None, &[]);
-        let retry_after = upstream.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value);
+        let retry_after = upstream.iter().find(|(name, _)| name == "retry-after").map(|(_, value)| value);
         let printable = |value: &&&[u8]| value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
         if let Some(value) = retry_after.filter(printable).and_then(|value| std::str::from_utf8(value).ok()) {
             reply.push("retry-after", value.to_owned().into());

@@ -24,7 +24,7 @@ const MAX_ROLES: usize = 64;
 pub(crate) struct Session {
     pub(crate) provider: usize,
     pub(crate) roles: HeldRoles,
-    /// Sets the headers of `claim_to_headers` whose claims are there.
+    /// Adds the headers of `claim_to_headers` whose claims are there.
     pub(crate) headers: Rc<[HeaderEdit]>,
     pub(crate) record: RecordedIdentity,
     /// The claims that tell owners, as text, in the order of the policy's list of them.
@@ -219,7 +219,7 @@ fn set_roles(claims: &mut Members<'_>, claim: &str, roles: &[Rc<str>]) {
 fn headers_of(claim_to_headers: &[(ClaimPath, Text)], claims: &Members<'_>) -> Rc<[HeaderEdit]> {
     let header = |(path, header): &(ClaimPath, Text)| {
         let value = path.lookup(claims).and_then(header_value)?;
-        Some(HeaderEdit::Set(header.clone(), Text::Shared(value.as_ref().into())))
+        Some(HeaderEdit::Add(header.clone(), Text::Shared(value.as_ref().into())))
     };
     claim_to_headers.iter().filter_map(header).collect()
 }

@@ -59,7 +59,7 @@ impl CookieRules {
     /// is left out where lines are written anew.
     #[inline(never)]
     pub(crate) fn harden(&self, headers: &Headers<'_>, edits: &mut Vec<HeaderEdit>) {
-        let lines = headers.iter().filter(|(name, _)| *name == SET_COOKIE);
+        let lines = headers.iter().filter(|(name, _)| name == SET_COOKIE);
         let mut changed = false;
         let mut hardened = Vec::new();
         for (_, line) in lines {

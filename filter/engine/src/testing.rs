@@ -13,7 +13,7 @@ use crate::headers::HeaderEdit;
 use crate::pipeline::{Facts, Objection, RequestAction, Step, Trace, Verdict};
 use crate::policy::Policy;
 use crate::reply::LocalReply;
-use crate::request::borrow_headers;
+use crate::request::{HeaderName, borrow_headers};
 use crate::secret::{Secret, SecretLookup};
 use crate::time::UnixTime;
 use crate::token::{Algorithm, HostCrypto, KeySet, Proven};
@@ -228,20 +228,24 @@ impl Request {
         self
     }
 
+    /// The headers as the engine takes them.
+    pub(crate) fn map(&self) -> Vec<(HeaderName<'_>, &[u8])> {
+        borrow_headers(&self.headers).unwrap()
+    }
+
     pub(crate) fn decide(&self, policy: &Policy) -> Verdict {
         self.decide_with(policy, &mut Worker::new(policy, Proven::NOTHING))
     }
 
     /// With what an earlier decision kept.
     pub(crate) fn decide_with(&self, policy: &Policy, worker: &mut Worker) -> Verdict {
-        policy.decide(&borrow_headers(&self.headers), self, worker, &mut ())
+        policy.decide(&self.map(), self, worker, &mut ())
     }
 
     /// Every reason that speaks against the request, the first of which must be what it is refused for.
     #[track_caller]
     pub(crate) fn objections(&self, policy: &Policy) -> Vec<Objection> {
-        let headers = borrow_headers(&self.headers);
-        let objections = policy.objections(&headers, self, &mut Worker::new(policy, Proven::NOTHING));
+        let objections = policy.objections(&self.map(), self, &mut Worker::new(policy, Proven::NOTHING));
         let decisive = match self.decide(policy).decision {
             Decision::Allow(_) => None,
             Decision::Deny(reason) | Decision::DryRunDeny(reason) => Some(reason),
@@ -252,7 +256,7 @@ impl Request {
 
     pub(crate) fn steps(&self, policy: &Policy) -> Vec<(Step, bool, String)> {
         let mut steps = Steps(Vec::new());
-        policy.decide(&borrow_headers(&self.headers), self, &mut Worker::new(policy, Proven::NOTHING), &mut steps);
+        policy.decide(&self.map(), self, &mut Worker::new(policy, Proven::NOTHING), &mut steps);
         steps.0
     }
 }
@@ -358,7 +362,12 @@ pub(crate) fn after<'e>(
     headers
 }
 
-/// An upstream's response headers.
-pub(crate) fn headers<'a>(pairs: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a [u8])> {
-    pairs.iter().map(|(name, value)| (*name, value.as_bytes())).collect()
+/// The name of a header.
+pub(crate) fn header_name(name: &str) -> HeaderName<'_> {
+    HeaderName::parse(name.as_bytes()).unwrap()
+}
+
+/// Headers of a message.
+pub(crate) fn headers<'a, V: AsRef<[u8]> + ?Sized>(pairs: &[(&'a str, &'a V)]) -> Vec<(HeaderName<'a>, &'a [u8])> {
+    pairs.iter().copied().map(|(name, value)| (header_name(name), value.as_ref())).collect()
 }

@@ -1,10 +1,11 @@
 //! What the upstream is sent: no identity but the one that was proved, no token it was not to have, one form of the path.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::headers::HeaderEdit;
 use crate::names::Spellings;
-use crate::request::{Headers, RequestHead, spells, spells_prefix};
+use crate::request::{HeaderName, Headers, RequestHead, spells, spells_prefix};
 use crate::token::{Place, without_cookie, without_param};
 
 /// Headers of ours that no client may set.
@@ -45,19 +46,29 @@ const HEAD_ONLY: [&str; 13] = [
 /// What proxies, Envoy among them, tell of a client and of what it asked for.
 const PROXY_PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
 
-/// Removes every spelling of an identity header, and of those that would make another request of this one; but for what
-/// `identity` sets instead.
-pub(crate) fn strip_forged(headers: &Headers<'_>, forgeable: &Spellings, identity: &[HeaderEdit]) -> Vec<HeaderEdit> {
-    let mut edits = strip(headers, |name| is_forged(name, forgeable));
-    if !edits.is_empty() {
-        spare(identity, &mut edits);
-    }
-    edits
+/// Headers that tell a service who asks, added to those of a request.
+type Identity = Rc<[HeaderEdit]>;
+
+/// Removes every spelling of an identity header, and of those that would make another request of this one. Gives `identity`
+/// back where there was none of it, and it can be added as it is; else it is among the edits, in the place of what was there.
+pub(crate) fn replace_identity(
+    headers: &Headers<'_>,
+    forgeable: &Spellings,
+    identity: Option<Identity>,
+) -> (Vec<HeaderEdit>, Option<Identity>) {
+    let edits = strip(headers, |name| is_forged(name, forgeable));
+    if edits.is_empty() { (edits, identity) } else { (set_instead(edits, identity.as_deref()), None) }
 }
 
 #[inline(never)]
-fn spare(identity: &[HeaderEdit], edits: &mut Vec<HeaderEdit>) {
+fn set_instead(mut edits: Vec<HeaderEdit>, identity: Option<&[HeaderEdit]>) -> Vec<HeaderEdit> {
+    let identity = identity.unwrap_or_default();
     edits.retain(|edit| !identity.iter().any(|own| own.name() == edit.name()));
+    edits.extend(identity.iter().map(|own| match own {
+        HeaderEdit::Add(name, value) => HeaderEdit::Set(name.clone(), value.clone()),
+        other => other.clone(),
+    }));
+    edits
 }
 
 /// Removes from trailers what the head may not have, and what was looked at in the head, of which some servers know no
@@ -65,16 +76,15 @@ fn spare(identity: &[HeaderEdit], edits: &mut Vec<HeaderEdit>) {
 pub(crate) fn strip_trailers(trailers: &Headers<'_>, forgeable: &Spellings, judged: &[String]) -> Vec<HeaderEdit> {
     strip(trailers, |name| {
         is_forged(name, forgeable)
-            || PROXY_PREFIXES.iter().any(|prefix| spells_prefix(name, prefix))
-            || judged.iter().any(|own| spells(name, own))
-            || HEAD_ONLY.iter().any(|own| spells(name, own))
+            || PROXY_PREFIXES.iter().any(|prefix| spells_prefix(name.as_bytes(), prefix))
+            || judged.iter().any(|own| spells(name.as_bytes(), own))
+            || HEAD_ONLY.iter().any(|own| spells(name.as_bytes(), own))
     })
 }
 
-/// A name that is not ASCII is none (RFC 9110 section 5.1), and what a server makes of it is not known: how many letters
-/// it is depends on who reads it.
-fn is_forged(name: &str, forgeable: &Spellings) -> bool {
-    !name.is_ascii() || forgeable.has(name) || name.starts_with('x') && spells_prefix(name, OWN_PREFIX)
+fn is_forged(name: HeaderName<'_>, forgeable: &Spellings) -> bool {
+    let name = name.as_bytes();
+    forgeable.has(name) || name.first() == Some(&b'x') && spells_prefix(name, OWN_PREFIX)
 }
 
 /// The headers that no client may set, those of [`OWN_PREFIX`] aside: `identity` are those by which a service is told who asks.
@@ -82,11 +92,11 @@ pub(crate) fn forgeable(identity: Vec<String>) -> Spellings {
     Spellings::of(OVERRIDES.into_iter().map(str::to_owned).chain(identity).collect())
 }
 
-fn strip(headers: &Headers<'_>, goes: impl Fn(&str) -> bool) -> Vec<HeaderEdit> {
+fn strip(headers: &Headers<'_>, goes: impl Fn(HeaderName<'_>) -> bool) -> Vec<HeaderEdit> {
     let mut edits: Vec<HeaderEdit> = Vec::new();
     for (name, _) in headers {
-        if goes(name) {
-            remove_once(name, &mut edits);
+        if goes(*name) {
+            remove_once(name.as_str(), &mut edits);
         }
     }
     edits

@@ -75,7 +75,7 @@ fn head(
         pair("content-length", &body.len().to_string())
     });
     let at = At { now: UnixTime::from_seconds(NOW), client: None };
-    let verdict = policy.decide(&borrow_headers(&headers), &at, worker, &mut ());
+    let verdict = policy.decide(&borrow_headers(&headers).expect("names are ASCII"), &at, worker, &mut ());
     let refused = match (&verdict.action, trial) {
         (RequestAction::Reply(reply), false) => Some(reply.status),
         (RequestAction::Continue(_), false) => None,

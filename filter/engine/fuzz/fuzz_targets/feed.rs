@@ -73,7 +73,7 @@ fn signed(bench: &Bench, content: &[u8], base: Option<u64>) {
     assert_eq!(worker.take_feed(&bench.policy, feed, at).is_ok(), base.is_none());
     let headers = [(":method", "GET"), (":path", "/a"), (":authority", "a.test"), ("x-api-key", "pk_abcdefghij12_A")];
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-    let verdict = bench.policy.decide(&borrow_headers(&headers), &Here, &mut worker, &mut ());
+    let verdict = bench.policy.decide(&borrow_headers(&headers).expect("names are ASCII"), &Here, &mut worker, &mut ());
     assert_eq!(verdict.decision.as_str(), "deny", "no secret is that short");
 }
 
@@ -141,7 +141,7 @@ fn counter(bench: &Bench) -> Counter {
     let headers = [(":method", "GET"), (":path", "/a"), (":authority", "a.test"), ("x-api-key", "nonsense")];
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     let mut worker = Worker::new(&bench.policy, Proven::NOTHING);
-    let verdict = bench.policy.decide(&borrow_headers(&headers), &Here, &mut worker, &mut ());
+    let verdict = bench.policy.decide(&borrow_headers(&headers).expect("names are ASCII"), &Here, &mut worker, &mut ());
     verdict.attempt.expect("a guess").counter
 }
 

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use portcullis_engine::{Decision, DenyReason, HeaderEdit, Policy, RequestAction, UnixTime, Worker};
-use portcullis_fuzz::{At, NOW, load};
+use portcullis_fuzz::{At, NOW, headers, load};
 
 thread_local! {
     // Nobody is refused here but for the form of the request.
@@ -29,8 +29,8 @@ fuzz_target!(|target: &[u8]| {
 
 /// The target that the upstream is sent; `None` where the request is refused.
 fn sent_on(target: &[u8]) -> Option<Vec<u8>> {
-    let headers: [(&str, &[u8]); 4] =
-        [(":method", b"GET"), (":path", target), (":authority", b"a.example"), (":scheme", b"https")];
+    let headers =
+        headers([(":method", b"GET"), (":path", target), (":authority", b"a.example"), (":scheme", b"https")]);
     let at = At { now: UnixTime::from_seconds(NOW), client: None };
     POLICY.with(|policy| {
         let mut worker = Worker::new(policy, portcullis_engine::token::Proven::NOTHING);

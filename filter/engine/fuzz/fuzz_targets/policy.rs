@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use portcullis_engine::config::{Node, NodeValue, PolicyError};
 use portcullis_engine::token::Proven;
 use portcullis_engine::{Policy, UnixTime, Worker};
-use portcullis_fuzz::{At, NOW, OLD_SECRET, SECRET, secrets};
+use portcullis_fuzz::{At, NOW, OLD_SECRET, SECRET, headers, secrets};
 use prost::Message as _;
 use prost_types::value::Kind;
 
@@ -74,13 +74,13 @@ fn try_out(policy: &Policy) {
     let mut worker = Worker::new(policy, Proven::NOTHING);
     let at = At { now: UnixTime::from_seconds(NOW), client: Some([127, 0, 0, 1].into()) };
     for (method, path) in [("GET", "/"), ("OPTIONS", "/a"), ("PUT", "/users/ada/documents/7")] {
-        let headers: [(&str, &[u8]); 5] = [
+        let headers = headers([
             (":method", method.as_bytes()),
             (":path", path.as_bytes()),
             (":authority", b"api.example.com"),
             ("origin", b"https://app.example.com"),
             ("access-control-request-method", b"PUT"),
-        ];
+        ]);
         let verdict = policy.decide(&headers, &at, &mut worker, &mut ());
         drop(verdict.response.edits(&headers));
         drop(policy.near_misses(&headers));

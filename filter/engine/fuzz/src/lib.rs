@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_engine::token::{HostCrypto, Proven};
-use portcullis_engine::{Facts, FetchState, Policy, Secret, SecretLookup, UnixTime, Worker};
+use portcullis_engine::{Facts, FetchState, HeaderName, Policy, Secret, SecretLookup, UnixTime, Worker};
 use serde_json::Value;
 
 /// The time of everything, in seconds.
@@ -23,6 +23,12 @@ pub const OLD_SECRET: &[u8] = b"the secret before it, a bit longer";
 const POLICY: &str = include_str!("../fixtures/policy.json");
 
 const SIGNED: &str = include_str!("../fixtures/signed.json");
+
+/// Headers as the engine takes them.
+#[must_use]
+pub fn headers<'h, const N: usize>(pairs: [(&'h str, &'h [u8]); N]) -> [(HeaderName<'h>, &'h [u8]); N] {
+    pairs.map(|(name, value)| (HeaderName::parse(name.as_bytes()).expect("names are ASCII"), value))
+}
 
 /// The secrets of policies.
 #[must_use]

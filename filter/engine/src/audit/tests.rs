@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::{escape, push_dotted};
 use crate::policy::Policy;
-use crate::request::borrow_headers;
 use crate::testing::{OTHER_SECRET, Request, amended, expiring, policy, provider, sign, token, with_routes};
 use crate::token::Proven;
 use crate::worker::Worker;
@@ -231,12 +230,12 @@ fn what_was_to_have_no_record_has_one_if_the_host_fails_it() {
     for (audit, path) in [(json!({"sample": 0}), "/open"), (json!({"level": "denied"}), "/open"), (json!({}), "/me")] {
         let policy = with(audit);
         let request = Request::get(path);
-        let record = policy.record_failure(&borrow_headers(&request.headers), &request).unwrap();
+        let record = policy.record_failure(&request.map(), &request).unwrap();
         let line = record.line(Some(500));
         assert!(line.contains(r#""decision":"deny","reason":"internal_error""#), "{line}");
     }
     let request = Request::get("/open");
-    let none = with(json!({"level": "none"})).record_failure(&borrow_headers(&request.headers), &request);
+    let none = with(json!({"level": "none"})).record_failure(&request.map(), &request);
     assert!(none.is_none(), "level: none");
     let nothing = standard().record_failure(&[], &request).unwrap();
     assert!(nothing.line(None).contains("internal_error"), "without headers");

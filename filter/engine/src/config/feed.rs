@@ -105,7 +105,9 @@ pub(super) fn api_keys(node: &Node, path: &Path<'_>, findings: &mut Findings) ->
     let header = header.and_then(|node| {
         let path = path.field("header");
         let name = header_name(node, &path, findings)?;
-        if spells_prefix(&name, OWN_PREFIX) || NOT_FOR_CLAIMS.iter().any(|other| spells(&name, other)) {
+        if spells_prefix(name.as_bytes(), OWN_PREFIX)
+            || NOT_FOR_CLAIMS.iter().any(|other| spells(name.as_bytes(), other))
+        {
             let message = format!("`{name}` cannot carry API keys");
             findings.error(&path, node.line, message, "choose a header of its own, such as x-api-key");
             return None;
@@ -162,8 +164,8 @@ pub(super) fn connect(
     }
     let providers = providers.iter().map(|(raw, _)| raw);
     let taken = providers.clone().any(|raw| {
-        let of_token = |place: &Place| matches!(place, Place::Header { name, .. } if spells(name, &header));
-        let of_claim = raw.provider.claim_to_headers.iter().any(|(_, own)| spells(own, &header));
+        let of_token = |place: &Place| matches!(place, Place::Header { name, .. } if spells(name.as_bytes(), &header));
+        let of_claim = raw.provider.claim_to_headers.iter().any(|(_, own)| spells(own.as_bytes(), &header));
         of_claim || raw.places.iter().any(of_token)
     });
     if taken {

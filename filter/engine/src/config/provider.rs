@@ -419,7 +419,9 @@ fn claim_to_header(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
     let header = header.and_then(|node| {
         let path = path.field("header");
         let name = header_name(node, &path, findings)?;
-        if spells_prefix(&name, OWN_PREFIX) || NOT_FOR_CLAIMS.iter().any(|other| spells(&name, other)) {
+        if spells_prefix(name.as_bytes(), OWN_PREFIX)
+            || NOT_FOR_CLAIMS.iter().any(|other| spells(name.as_bytes(), other))
+        {
             findings.error(
                 &path,
                 node.line,

@@ -475,7 +475,7 @@ fn is_exact(number: f64) -> bool {
 /// A header that a request can have: not one that is removed from every request.
 fn client_header(node: &Node, path: &Path<'_>, stripped: &[String], findings: &mut Findings) -> Option<String> {
     let name = header_name(node, path, findings)?;
-    if stripped.iter().any(|own| spells(&name, own)) || spells_prefix(&name, OWN_PREFIX) {
+    if stripped.iter().any(|own| spells(name.as_bytes(), own)) || spells_prefix(name.as_bytes(), OWN_PREFIX) {
         findings.error(
             path,
             node.line,

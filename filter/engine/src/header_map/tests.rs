@@ -15,6 +15,11 @@ fn serialize(headers: &[(&str, &[u8])]) -> Vec<u8> {
     out
 }
 
+/// The headers of a map, names as text.
+fn read(map: &[u8]) -> Option<Vec<(&str, &[u8])>> {
+    Some(parse_header_map(map)?.into_iter().map(|(name, value)| (name.as_str(), value)).collect())
+}
+
 #[test]
 fn headers_are_read_in_their_order() {
     for headers in [
@@ -22,7 +27,7 @@ fn headers_are_read_in_their_order() {
         &[(":path", b"/".as_slice())],
         &[("a", b"1".as_slice()), ("b", b"".as_slice()), ("a", b"\xff\0\r\n".as_slice())],
     ] {
-        assert_eq!(parse_header_map(&serialize(headers)).as_deref(), Some(headers));
+        assert_eq!(read(&serialize(headers)).as_deref(), Some(headers));
     }
     assert_eq!(parse_header_map(&[]), Some(Vec::new()), "a host may give nothing for an empty map");
 }
@@ -35,7 +40,7 @@ fn a_map_that_was_put_together_is_read_again() {
         let block = HeaderBlock::of(common.to_vec());
         let map = block.map_with(own);
         let expected: Vec<_> = common.iter().chain(own).map(|(name, value)| (&**name, value.as_bytes())).collect();
-        assert_eq!(parse_header_map(&map), Some(expected), "{common:?} and {own:?}");
+        assert_eq!(read(&map), Some(expected), "{common:?} and {own:?}");
         if let Cow::Owned(map) = &map {
             assert_eq!(map.capacity(), map.len(), "the room was reckoned rightly");
         }
@@ -57,9 +62,7 @@ fn what_is_cut_off_or_lies_about_its_lengths_is_nothing() {
     let mut wrong = sound;
     wrong[20] = 0xff;
     assert_eq!(parse_header_map(&wrong), None, "a name that is not UTF-8");
-    let mut within = serialize(&[("\u{e9}", b""), ("b", b"")]);
-    within[4] = 1;
-    assert_eq!(parse_header_map(&within), None, "a name that ends within a character");
+    assert_eq!(parse_header_map(&serialize(&[("x\u{2010}user-id", b"")])), None, "a name that is not ASCII");
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -76,11 +79,12 @@ mod properties {
         }
 
         #[test]
-        fn what_was_written_is_read(headers in prop::collection::vec((any::<String>(), any::<Vec<u8>>()), 0..8)) {
+        fn what_was_written_is_read(headers in prop::collection::vec(("[ -~]*|.*", any::<Vec<u8>>()), 0..8)) {
             let headers: Vec<(&str, &[u8])> =
                 headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
             let bytes = serialize(&headers);
-            prop_assert_eq!(parse_header_map(&bytes), Some(headers));
+            let is_sound = headers.iter().all(|(name, _)| name.is_ascii());
+            prop_assert_eq!(read(&bytes), Some(headers).filter(|_| is_sound));
         }
     }
 }

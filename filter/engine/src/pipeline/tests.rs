@@ -4,7 +4,6 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::request::borrow_headers;
 use crate::testing::{
     NOW, OTHER_SECRET, Request, SECRET, amended, expiring, policy, provider, sign, token, with_routes,
 };
@@ -645,7 +644,7 @@ fn facts_are_asked_once() {
     ] {
         let facts = Counting(0.into(), 0.into());
         let request = Request::get(path).role("viewer");
-        policy.decide(&borrow_headers(&request.headers), &facts, &mut Worker::new(policy, Proven::NOTHING), &mut ());
+        policy.decide(&request.map(), &facts, &mut Worker::new(policy, Proven::NOTHING), &mut ());
         assert_eq!((facts.0.get(), facts.1.get()), (1, addresses), "{message}");
     }
 }

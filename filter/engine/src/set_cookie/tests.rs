@@ -72,7 +72,7 @@ fn what_cannot_be_read_does_not_leave() {
     let upstream: [(&str, &[u8]); 2] =
         [("set-cookie", b"a=\xff"), ("set-cookie", b"c=d; Secure; HttpOnly; SameSite=Lax")];
     let mut edits = Vec::new();
-    all().harden(&upstream, &mut edits);
+    all().harden(&headers(&upstream), &mut edits);
     let left = HeaderEdit::Append("set-cookie".into(), "c=d; Secure; HttpOnly; SameSite=Lax".into());
     assert_eq!(edits, [HeaderEdit::remove("set-cookie"), left]);
 }

@@ -98,6 +98,11 @@ impl fmt::Display for Place {
 impl Place {
     fn find<'r>(&self, head: &RequestHead<'r>) -> Lookup<Cow<'r, [u8]>> {
         match self {
+            // There are no two: such a request is refused before.
+            Self::Header { name, value_prefix } if **name == *"authorization" => {
+                let token = head.envelope.authorization().and_then(|value| strip_prefix(value, value_prefix));
+                token.map_or(Lookup::Absent, |token| Lookup::One(Cow::Borrowed(token)))
+            }
             Self::Header { name, value_prefix } => {
                 let tokens = head.envelope.all(name).filter_map(|value| strip_prefix(value, value_prefix));
                 Lookup::of(tokens.map(Cow::Borrowed))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{OVERRIDES, OWN_PREFIX, forgeable, is_forged};
 use crate::policy::Policy;
-use crate::testing::{Request, after, amended, policy, provider, token, with_routes};
+use crate::testing::{Request, after, amended, header_name, headers, policy, provider, token, with_routes};
 
 fn routes() -> Value {
     json!([
@@ -53,7 +53,6 @@ fn no_client_names_itself() {
         request
             .with("x-user-id", "root")
             .with("x_user_id", "root")
-            .with("x_userߙid", "root")
             .with("x-user_id", "root")
             .with("x.user.id", "root")
             .with("x-user-id", "again")
@@ -236,8 +235,9 @@ fn trailers_say_nothing_of_what_was_decided() {
     let provider = amended(provider(), json!({"from_headers": [{"name": "X-Token"}], "forward": true}));
     let policy = policy(&amended(with_routes(routes), json!({"providers": [provider]})));
     let left = |name: &str| {
-        let edits = policy.request_trailer_edits(&[(name, b"a"), (name, b"b"), ("x-checksum", b"c")]);
-        after(&edits, &[(name, "a"), (name, "b"), ("x-checksum", "c")]).len()
+        let trailers = [(name, "a"), (name, "b"), ("x-checksum", "c")];
+        let edits = policy.request_trailer_edits(&headers(&trailers));
+        after(&edits, &trailers).len()
     };
     for name in [
         "x-user-id",
@@ -268,7 +268,7 @@ fn trailers_say_nothing_of_what_was_decided() {
     for name in ["grpc-status", "x-users", "digest", "server-timing"] {
         assert_eq!(left(name), 3, "{name} stays");
     }
-    assert_eq!(policy.request_trailer_edits(&[("digest", b"a")]), [], "nothing to remove is no edit");
+    assert_eq!(policy.request_trailer_edits(&headers(&[("digest", "a")])), [], "nothing to remove is no edit");
 }
 
 #[test]
@@ -360,10 +360,12 @@ fn every_header_of_the_lists_is_forged_in_any_spelling() {
     let own = format!("{OWN_PREFIX}scope");
     for name in OVERRIDES.into_iter().chain([own.as_str()]) {
         for spelling in [name.to_owned(), name.replace('-', "_"), name.replacen('-', ".", 1)] {
-            assert!(is_forged(&spelling, &forgeable(Vec::new())), "{spelling}");
+            assert!(is_forged(header_name(&spelling), &forgeable(Vec::new())), "{spelling}");
         }
     }
-    assert!(!is_forged("x-request-id", &forgeable(Vec::new())) && !is_forged("accept", &forgeable(Vec::new())));
+    for name in ["x-request-id", "accept", "x"] {
+        assert!(!is_forged(header_name(name), &forgeable(Vec::new())), "{name}");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
     document::take_feeds(&policy, &mut worker, &args.feed, now)?;
     document::note_missing_feed(&policy, &worker, terminal);
     let (headers, given) = (
-        borrow_headers(&headers),
+        borrow_headers(&headers).unwrap_or_default(),
         Given { now, client: args.ip, has_body: body.as_ref().map(|body| !body.is_empty()) },
     );
     let mut verdict = policy.decide(&headers, &given, &mut worker, &mut steps);
@@ -132,7 +132,7 @@ impl<'p> Explained<'p> {
             RequestAction::Reply(reply) => Some(reply.status),
         };
         let record = verdict.audit.take().map(|record| record.line(status));
-        let response = verdict.response.edits(&borrow_headers(&upstream)).iter().cloned().collect();
+        let response = verdict.response.edits(&borrow_headers(&upstream).unwrap_or_default()).iter().cloned().collect();
         Self { response, verdict, steps, objections, near_misses, status, record }
     }
 

@@ -144,7 +144,7 @@ fn decide(
         .as_ref()
         .and_then(|identity| policy.dangerously_decide_without_proof(identity, headers, facts, worker, steps));
     // Without an identity, or with one of no provider, nobody is assumed.
-    assumed.unwrap_or_else(|| policy.decide(&borrow_headers(headers), facts, worker, steps))
+    assumed.unwrap_or_else(|| policy.decide(&borrow_headers(headers).unwrap_or_default(), facts, worker, steps))
 }
 
 /// A case, and what came of it.

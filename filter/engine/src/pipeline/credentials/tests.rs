@@ -10,7 +10,6 @@ use crate::feed::{Digest16, Draft, Feed, KeyEntry, RevokedEntry, SubjectEntry, r
 use crate::lockout::{Counter, Lockout, Standing};
 use crate::pipeline::Facts;
 use crate::policy::Policy;
-use crate::request::borrow_headers;
 use crate::testing::{NOW, Request, after, amended, feed_keys, now, policy, provider, signed_feed, with_feed};
 use crate::time::UnixTime;
 use crate::token::{HostCrypto, Proven};
@@ -322,7 +321,7 @@ fn who_is_locked_out_learns_nothing() {
         (Request::new("POST", "/open"), "locked_out", "a route where passwords are checked"),
         (Request::get("/me"), "credentials_missing", "nothing to look at"),
     ] {
-        let verdict = policy.decide(&borrow_headers(&request.headers), &Locked(request.clone()), &mut worker, &mut ());
+        let verdict = policy.decide(&request.map(), &Locked(request.clone()), &mut worker, &mut ());
         assert_eq!(verdict.decision.reason(), expected, "{message}");
         if expected == "locked_out" {
             assert_eq!((verdict.status(), verdict.reply().header("retry-after")), (Some(429), Some("77")), "{message}");

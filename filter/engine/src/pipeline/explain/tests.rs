@@ -4,7 +4,6 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::request::borrow_headers;
 use crate::testing::{Request, amended, policy, with_routes};
 
 fn standard(mode: &str) -> Policy {
@@ -134,7 +133,7 @@ fn a_near_miss_is_a_route_that_one_thing_keeps_away() {
     ] {
         let request = Request::new(method, path).without(":authority").with(":authority", host);
         let misses: Vec<String> = policy
-            .near_misses(&borrow_headers(&request.headers))
+            .near_misses(&request.map())
             .iter()
             .map(|miss| format!("{} but for {}", miss.route, miss.but_for))
             .collect();
