@@ -1,8 +1,8 @@
 # Portcullis. `make help` lists the targets; README.md shows the two to start with.
 #
-# Needs a Rust toolchain (rustup), Python 3.10 or newer, Node.js 18 or newer with npm, and a compiler of C and C++. The rest is
-# fetched into .venv/, .tools/ and node_modules/ when first needed; nothing is
-# installed outside the tree but the toolchain's wasm targets.
+# Needs a Rust toolchain (rustup), Python 3.10 or newer, Node.js 18 or newer with npm (19 for `make bench`), and a compiler of C
+# and C++. The rest is fetched into .venv/, .tools/ and node_modules/ when first needed; nothing is installed outside the tree
+# but the toolchain's wasm targets.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help

@@ -149,6 +149,8 @@ class Requests:
         if run.returncode or not counted or "no tokens left" in run.stderr or "Non-2xx" in run.stdout and self.tokens:
             raise SystemExit(f"wrk did not do its work:\n{run.stdout}{run.stderr}")
         requests = int(counted.group(1))
+        if not requests:
+            raise SystemExit(f"nothing was answered in {seconds} seconds:\n{run.stdout}{run.stderr}")
         (self.warmed if warm_up else self.sent)[port] += requests + self.SPARE
         return requests
 
@@ -414,9 +416,11 @@ WORKS = {"hot": Bench.hot, "cold-hs256": Bench.cold_hs256, "cold-rs256": Bench.c
 
 
 def machine():
-    model = re.search(r"model name\s*:\s*(.+)", pathlib.Path("/proc/cpuinfo").read_text())
+    # Clouds give processors of several generations one name.
+    known = dict(re.findall(r"^(model name|cpu family|model)\s*:\s*(.+)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE))
+    numbers = "".join(f", {what} {known[key]}" for key, what in [("cpu family", "family"), ("model", "model")] if key in known)
     return {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(),
-            "processor": model.group(1) if model else "unknown"}
+            "processor": known.get("model name", "unknown") + numbers}
 
 
 def put_among(whole):
