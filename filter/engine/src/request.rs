@@ -7,8 +7,8 @@ use crate::decision::DenyReason;
 use crate::path::NormalizedPath;
 use crate::text::{every, every_next, is_between, is_hex, is_letter};
 
-/// The name of a header, in lower case. It is ASCII (RFC 9110 section 5.1): what a server makes of any other is not known, and
-/// how many letters it has depends on who reads it.
+/// The name of a header, in lower case as hosts have it. It is ASCII (RFC 9110 section 5.1): what a server makes of any other is
+/// not known, and how many letters it has depends on who reads it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HeaderName<'a>(&'a [u8]);
 
