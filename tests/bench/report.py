@@ -247,7 +247,7 @@ def apart(whole):
         "Since then claims stand where they were decoded, without a piece of memory for each; names of headers are bytes; a record is put",
         "together of thirteen pieces instead of eighteen, each of which V8 copies by a call out of the virtual machine; and identity",
         "headers, addresses and hosts are told sooner. Microseconds of the module's own code in Node, two runs each, on a machine three",
-        "times as slow, which was busy with something else in some (six runs more of hot had 2.99 to 3.11 now):",
+        "times as slow, which was busy with something else in some (four runs more of hot had 2.99 to 3.11 now):",
         "",
         markdown([["", "before", "now"], ["hot", "3.50, 3.58", "3.12, 3.69"], ["flood", "5.04, 5.10", "5.00, 5.28"],
                   ["cold-hs256", "13.3, 13.5", "10.9, 11.0"], ["cold-es256", "11.9, 13.7", "10.0, 13.3"]]),
