@@ -229,6 +229,9 @@ fn check_reply(reply: &LocalReply) {
 fn apply<'e>(headers: &[(String, Vec<u8>)], edits: impl IntoIterator<Item = &'e HeaderEdit>) -> Vec<(String, Vec<u8>)> {
     let mut sent = headers.to_vec();
     for edit in edits {
+        if let HeaderEdit::Add(name, _) = edit {
+            assert!(!sent.iter().any(|(own, _)| own.as_str() == &**name), "{name} is added, and there already");
+        }
         if !matches!(edit, HeaderEdit::Append(..)) {
             sent.retain(|(name, _)| name != edit.name());
         }
@@ -241,7 +244,7 @@ fn apply<'e>(headers: &[(String, Vec<u8>)], edits: impl IntoIterator<Item = &'e 
 
 fn edit<'e>(edits: &'e HeaderEdits, wanted: &str) -> Option<&'e str> {
     edits.iter().find_map(|edit| match edit {
-        HeaderEdit::Set(name, value) if &**name == wanted => Some(&**value),
+        HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) if &**name == wanted => Some(&**value),
         _ => None,
     })
 }
