@@ -215,40 +215,14 @@ impl<'t> Visitor<'t> for JsonVisitor {
 
     fn visit_map<A: MapAccess<'t>>(self, mut access: A) -> Result<Json<'t>, A::Error> {
         let mut members = Vec::new();
-        while let Some((Name(name), value)) = access.next_entry()? {
+        while let Some((name, value)) = access.next_entry()? {
+            let Json::String(name) = name else { return Err(de::Error::custom("a name that is no text")) };
             members.push((name, value));
         }
         if repeats(&members) {
             return Err(de::Error::custom("repeated member"));
         }
         Ok(Json::Object(Members(members)))
-    }
-}
-
-/// The name of a member.
-struct Name<'t>(Cow<'t, str>);
-
-impl<'t> Deserialize<'t> for Name<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl<'t> Visitor<'t> for NameVisitor {
-    type Value = Name<'t>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a member")
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, name: &'t str) -> Result<Name<'t>, E> {
-        Ok(Name(name.into()))
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Name<'t>, E> {
-        Ok(Name(name.to_owned().into()))
     }
 }
 
