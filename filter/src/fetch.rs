@@ -1,6 +1,7 @@
 //! Fetching key sets: one worker asks for all, every worker takes in what came, and requests that need it wait.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -20,8 +21,15 @@ const IDLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_se
 /// The same while requests wait.
 const BUSY: Duration = Duration::from_millis(5);
 
+/// How soon the timer comes where there is something to do already: as soon as a host's timers do.
+const SOON: Duration = Duration::from_millis(1);
+
 /// How many requests may wait in one worker. Those beyond are decided by the keys at hand.
 const MAX_HELD: usize = 1024;
+
+/// How many requests are resumed in one callback. Envoy carries out what they call for when the callback ends, each on top of the
+/// one before: after some three hundred refusals V8 has no stack left, which is a trap.
+const MAX_RESUMED: usize = 16;
 
 /// The fetching side of a plugin.
 pub(crate) struct Fetcher {
@@ -30,6 +38,8 @@ pub(crate) struct Fetcher {
     sources: Vec<Source>,
     calls: Vec<Call>,
     held: Vec<Held>,
+    /// Those whose wait is over, and that are yet to be resumed.
+    over: VecDeque<Weak<RefCell<Request>>>,
     feed: Option<Poller>,
     /// How soon the feed wants to be asked again; zero where there is none.
     feed_period: Duration,
@@ -95,6 +105,7 @@ impl Fetcher {
             sources: policy.remote_jwks().iter().map(source).collect(),
             calls: Vec::new(),
             held: Vec::new(),
+            over: VecDeque::new(),
             feed: policy.identity_feed().map(Poller::new),
             feed_period: Duration::ZERO,
             period: Duration::ZERO,
@@ -111,8 +122,7 @@ impl Fetcher {
             feed.start(policy, worker);
         }
         let idle = self.sources.is_empty() && self.feed.is_none();
-        let period = if idle { self.idle } else { Duration::from_millis(1) };
-        self.set_period(period);
+        self.set_period(if idle { self.idle } else { SOON });
     }
 
     /// Lets a request wait for a key that `source` may have, where that may come in time.
@@ -130,15 +140,18 @@ impl Fetcher {
             return Wait::AskAgain;
         }
         let now = HostFacts.now();
-        let has_keys = worker.has_keys(source);
-        if self.held.len() >= MAX_HELD || (has_keys && !remote.may_learn(&state, now)) {
+        let (until, patience) = if worker.has_keys(source) {
+            (Until::FetchesEnded(state.finished()), remote.patience(&state, now))
+        } else {
+            (Until::NewerThan(before), Some(remote.timeout()))
+        };
+        let Some(patience) = patience.filter(|_| self.held.len().saturating_add(self.over.len()) < MAX_HELD) else {
             return Wait::No;
-        }
-        let until = if has_keys { Until::FetchesEnded(state.finished()) } else { Until::NewerThan(before) };
+        };
         let (context, request) = request;
-        self.held.push(Held { request, source, until, deadline: now.plus(remote.timeout()) });
+        self.held.push(Held { request, source, until, deadline: now.plus(patience) });
         if host::act_as(self.context).is_ok() {
-            self.set_period(BUSY);
+            self.attend();
         }
         // Its own again, so that the host pauses this request and no other.
         if host::act_as(context).is_ok() {
@@ -148,12 +161,16 @@ impl Fetcher {
         Wait::No
     }
 
-    /// Every request that waits: another policy takes over, and nobody asks for this one's keys any more.
-    pub(crate) fn release_all(&mut self) -> Vec<Rc<RefCell<Request>>> {
-        std::mem::take(&mut self.held).iter().filter_map(|held| held.request.upgrade()).collect()
+    /// Takes over every request that waits for another's keys, which nobody asks for any more: they are resumed in their turn.
+    pub(crate) fn take_over(&mut self, other: &mut Self) {
+        self.over.append(&mut other.over);
+        self.over.extend(std::mem::take(&mut other.held).into_iter().map(|held| held.request));
+        if !self.over.is_empty() {
+            self.attend();
+        }
     }
 
-    /// What the timer asks: new keys, old keys, keys too old. Gives out the requests that have waited long enough.
+    /// What the timer asks: new keys, old keys, keys too old. Gives out requests that have waited long enough, a few at a time.
     pub(crate) fn tick(
         &mut self,
         policy: &Policy,
@@ -170,10 +187,10 @@ impl Fetcher {
         if worker.expire(HostFacts.now()) {
             log::error!("keys are too old to serve: their issuer has not answered for longer than `stale_for`");
         }
-        self.release(worker)
+        self.release(policy, worker)
     }
 
-    /// What came of a call. Gives out the requests that waited for it.
+    /// What came of a call. Gives out requests that waited for it, a few at a time.
     pub(crate) fn answered(
         &mut self,
         (token, headers, size): (u32, usize, usize),
@@ -184,8 +201,8 @@ impl Fetcher {
         if let Some(feed) = &mut self.feed
             && feed.answered((token, headers, size), policy, worker, metrics)
         {
-            self.feed_period = Duration::from_millis(1);
-            return self.release(worker);
+            self.feed_period = SOON;
+            return self.release(policy, worker);
         }
         let Some(at) = self.calls.iter().position(|call| call.token == token) else { return Vec::new() };
         let Call { source, stage, .. } = self.calls.swap_remove(at);
@@ -212,8 +229,7 @@ impl Fetcher {
             Err(error) => Err(error),
         };
         self.end(source, remote, ended, metrics);
-        self.synchronize(source, policy, worker);
-        self.release(worker)
+        self.release(policy, worker)
     }
 
     /// Records the end of a fetch for all workers.
@@ -274,15 +290,27 @@ impl Fetcher {
         state
     }
 
-    /// The requests whose wait is over, taken out of those that wait.
-    fn release(&mut self, worker: &Worker) -> Vec<Rc<RefCell<Request>>> {
-        if self.held.is_empty() {
-            self.set_period(self.idle);
-            return Vec::new();
+    /// Requests whose wait is over, taken out of those that wait; as many as may be resumed now.
+    fn release(&mut self, policy: &Policy, worker: &mut Worker) -> Vec<Rc<RefCell<Request>>> {
+        if !self.held.is_empty() {
+            self.end_waits(policy, worker);
         }
+        let mut released = Vec::new();
+        while released.len() < MAX_RESUMED
+            && let Some(request) = self.over.pop_front()
+        {
+            released.extend(request.upgrade());
+        }
+        self.attend();
+        released
+    }
+
+    fn end_waits(&mut self, policy: &Policy, worker: &mut Worker) {
         let now = HostFacts.now();
+        // That a fetch has ended and what it brought are learned at once: a request that was told of the one alone would be
+        // decided without the other.
         let finished: Vec<u32> =
-            self.sources.iter().map(|place| shared::state::<FetchState>(&place.state).0.finished()).collect();
+            (0..self.sources.len()).map(|source| self.synchronize(source, policy, worker).finished()).collect();
         let is_over = |held: &Held| {
             now >= held.deadline
                 || match held.until {
@@ -290,13 +318,10 @@ impl Fetcher {
                     Until::FetchesEnded(count) => finished.get(held.source) != Some(&count),
                 }
         };
-        let (over, waiting) = std::mem::take(&mut self.held).into_iter().partition(is_over);
+        let (over, waiting): (Vec<_>, _) = std::mem::take(&mut self.held).into_iter().partition(is_over);
         self.held = waiting;
         self.held.retain(|held| held.request.strong_count() > 0);
-        if self.held.is_empty() {
-            self.set_period(self.idle);
-        }
-        over.iter().filter_map(|held: &Held| held.request.upgrade()).collect()
+        self.over.extend(over.into_iter().map(|held| held.request));
     }
 
     /// Gives up what is under way, whose answers nobody will be there to read.
@@ -311,6 +336,15 @@ impl Fetcher {
             let now = HostFacts.now();
             shared::update(&place.state, |state: &FetchState| Some(remote.abandoned(state, now)));
         }
+    }
+
+    /// Sets the timer by what there is to attend to.
+    fn attend(&mut self) {
+        self.set_period(match (self.over.is_empty(), self.held.is_empty()) {
+            (false, _) => SOON,
+            (true, false) => BUSY,
+            (true, true) => self.idle,
+        });
     }
 
     fn set_period(&mut self, period: Duration) {

@@ -151,11 +151,11 @@ impl RootContext for Root {
         metrics::policy(true);
         let plugin = Rc::new(plugin);
         streams::put_in_force(self.context, Some(Rc::clone(&plugin)));
-        if let Some(before) = self.plugin.replace(plugin) {
-            before.fetching(self.context, |fetcher, policy, _, _| {
-                fetcher.abandon(policy);
-                fetcher.release_all()
-            });
+        if let Some(before) = self.plugin.replace(Rc::clone(&plugin)) {
+            if let (Ok(mut old), Ok(mut new)) = (before.fetcher.try_borrow_mut(), plugin.fetcher.try_borrow_mut()) {
+                old.abandon(&before.policy);
+                new.take_over(&mut old);
+            }
             before.write_journal(Journal::close);
         }
         true

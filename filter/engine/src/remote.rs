@@ -170,10 +170,15 @@ impl RemoteJwks {
         (unknown_kid && self.until_unknown_kid(state, now).is_zero()) || !is_ahead(state.next_at, longest, now)
     }
 
-    /// Whether an unknown `kid` may be known within the time that a request may wait.
+    /// How long a request may wait for an unknown `kid` to be known: until the next fetch may begin, and then as long as its answer
+    /// may take. `None` where that fetch is further away than an answer.
     #[must_use]
-    pub fn may_learn(&self, state: &FetchState, now: UnixTime) -> bool {
-        is_ahead(state.busy_until, self.lease(), now) || self.until_unknown_kid(state, now) < self.timeout
+    pub fn patience(&self, state: &FetchState, now: UnixTime) -> Option<Duration> {
+        if is_ahead(state.busy_until, self.lease(), now) {
+            return Some(self.timeout);
+        }
+        let until_next = self.until_unknown_kid(state, now);
+        (until_next < self.timeout).then(|| until_next.saturating_add(self.timeout))
     }
 
     fn until_unknown_kid(&self, state: &FetchState, now: UnixTime) -> Duration {

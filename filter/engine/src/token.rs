@@ -204,7 +204,12 @@ pub(crate) fn verify_signature<'k>(
             return Ok(key);
         }
     }
-    Err(if tried { TokenError::BadSignature } else { TokenError::UnknownKey })
+    let is_named = kid.as_deref().is_none_or(|kid| keys.has(kid));
+    Err(match (tried, is_named) {
+        (false, _) => TokenError::UnknownKey,
+        (true, true) => TokenError::BadSignature,
+        (true, false) => TokenError::UnknownSigner,
+    })
 }
 
 /// What a verification is done with, beside the token and the policy.

@@ -62,7 +62,7 @@ fn state(policy: &Policy, bytes: &[u8]) {
     assert!(state == FetchState::NEVER || state.encode() == bytes);
     let times = [i64::MIN, -1, 0, NOW * 1000, i64::MAX].map(UnixTime::from_millis);
     for now in times {
-        let _ = remote.may_learn(&state, now);
+        let _ = remote.patience(&state, now);
         for unknown_kid in [false, true] {
             let _ = remote.is_due(&state, unknown_kid, now);
         }

@@ -64,7 +64,11 @@ fn one_worker_has_the_turn_until_it_is_done_or_gone() {
     assert!(remote().is_due(&busy, false, after(2000)), "its worker is gone");
     let busy = discovering().begun(&FetchState::NEVER, now());
     assert!(!discovering().is_due(&busy, false, after(2999)), "two requests take twice as long");
-    assert!(remote().may_learn(&busy, after(10)), "what is under way may bring the key");
+    assert_eq!(
+        remote().patience(&busy, after(10)),
+        Some(Duration::from_millis(1000)),
+        "what is under way may bring the key"
+    );
 }
 
 #[test]
@@ -99,8 +103,13 @@ fn unknown_kids_ask_at_most_every_three_seconds() {
     let asked = remote().succeeded(&remote().begun(&state, after(1)), after(2));
     assert!(!remote().is_due(&asked, true, after(3000)));
     assert!(remote().is_due(&asked, true, after(3001)));
-    assert!(!remote().may_learn(&asked, after(2000)), "further away than a request may wait");
-    assert!(remote().may_learn(&asked, after(2002)));
+    assert_eq!(remote().patience(&asked, after(2000)), None, "further away than an answer");
+    assert_eq!(
+        remote().patience(&asked, after(2002)),
+        Some(Duration::from_millis(1999)),
+        "the wait for the fetch, and for its answer"
+    );
+    assert_eq!(remote().patience(&asked, after(3001)), Some(Duration::from_millis(1000)), "it may begin at once");
     let failed = remote().failed(&remote().begun(&state, after(1)), after(2));
     assert!(!remote().is_due(&failed, true, after(1000)), "failures do not make it more often");
 }

@@ -31,6 +31,9 @@ pub enum TokenError {
     /// A key fits, but the signature is not its.
     #[error("wrong signature")]
     BadSignature,
+    /// No key has its `kid`, and the signature is of none of those that have no id at all.
+    #[error("wrong signature, and no key has its kid")]
+    UnknownSigner,
     /// `exp` has passed.
     #[error("expired at {exp}, now {}", now.seconds())]
     Expired {
@@ -77,7 +80,7 @@ impl TokenError {
     pub(crate) const fn progress(&self) -> u8 {
         match self {
             Self::TooLarge { .. } | Self::UnknownKey | Self::AlgorithmNotAllowed(_) => 0,
-            Self::BadSignature => 1,
+            Self::BadSignature | Self::UnknownSigner => 1,
             Self::KeysUnavailable => 2,
             _ => 3,
         }
@@ -85,7 +88,7 @@ impl TokenError {
 
     /// Whether another key might change it.
     pub(crate) const fn may_be_for_want_of_a_key(&self) -> bool {
-        matches!(self, Self::UnknownKey | Self::KeysUnavailable)
+        matches!(self, Self::UnknownKey | Self::UnknownSigner | Self::KeysUnavailable)
     }
 
     /// The reason code.
@@ -97,7 +100,7 @@ impl TokenError {
             Self::AlgorithmNotAllowed(_) => DenyReason::TokenAlgorithm,
             Self::UnknownKey => DenyReason::TokenUnknownKey,
             Self::KeysUnavailable => DenyReason::KeysUnavailable,
-            Self::BadSignature => DenyReason::TokenSignature,
+            Self::BadSignature | Self::UnknownSigner => DenyReason::TokenSignature,
             Self::Expired { .. } => DenyReason::TokenExpired,
             Self::NotYetValid { .. } => DenyReason::TokenNotYetValid,
             Self::ExpirationMissing => DenyReason::TokenExpirationMissing,

@@ -332,6 +332,11 @@ impl KeySet {
         &self.keys
     }
 
+    /// Whether a key has this id.
+    pub(crate) fn has(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.kid() == Some(kid))
+    }
+
     /// The keys to try for a token, few and never of the wrong type or out of their time (any time, where `now` is
     /// `None`). A `kid` picks the keys that have it, or else those that have none; without one, any may serve.
     pub(crate) fn candidates<'k>(
@@ -340,7 +345,7 @@ impl KeySet {
         algorithm: Algorithm,
         now: Option<UnixTime>,
     ) -> impl Iterator<Item = &'k Key> {
-        let named = kid.filter(|kid| self.keys.iter().any(|key| key.kid() == Some(kid)));
+        let named = kid.filter(|kid| self.has(kid));
         let picked = move |key: &&Key| match (kid, named) {
             (_, Some(kid)) => key.kid() == Some(kid),
             (Some(_), None) => key.kid().is_none(),

@@ -619,6 +619,8 @@ fn signatures_can_be_verified_alone() {
     assert_eq!(verify_signature_only(&sign(HEADER, "any bytes", SECRET), &keys), Ok(b"any bytes".to_vec()));
     assert_eq!(verify_signature_only(&sign(HEADER, "", SECRET), &keys), Ok(Vec::new()), "an empty payload");
     assert_eq!(verify_signature_only(&sign(HEADER, "x", b"y"), &keys), Err(TokenError::BadSignature));
+    let named = sign(r#"{"alg":"HS256","kid":"b"}"#, "x", b"y");
+    assert_eq!(verify_signature_only(&named, &keys), Err(TokenError::UnknownSigner), "a key to be looked for");
     assert_eq!(verify_signature_only("x", &keys), Err(TokenError::Malformed("parts")));
     assert_eq!(verify_signature_only(&sign(HEADER, "x", SECRET), &KeySet::default()), Err(TokenError::UnknownKey));
 }
@@ -775,6 +777,7 @@ fn errors_say_what_is_wrong_without_the_token() {
         (TokenError::AlgorithmNotAllowed(Some(Algorithm::HS256)), "algorithm HS256 is not allowed"),
         (TokenError::UnknownKey, "no key fits its kid and algorithm"),
         (TokenError::BadSignature, "wrong signature"),
+        (TokenError::UnknownSigner, "wrong signature, and no key has its kid"),
         (TokenError::Expired { now: now(), exp: 1.5 }, "expired at 1.5, now 1750000000"),
         (TokenError::NotYetValid { claim: "nbf", now: now(), at: 2e9 }, "`nbf` is 2000000000, now 1750000000"),
         (TokenError::ExpirationMissing, "no `exp` claim"),

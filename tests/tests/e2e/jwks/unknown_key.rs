@@ -122,6 +122,58 @@ fn a_server_that_does_not_answer_holds_nobody_for_ever() {
     healthy(&proxy);
 }
 
+/// Envoy answers those that are resumed in one callback each on top of the one before, and its stack has an end.
+#[test]
+fn a_crowd_that_waited_for_one_fetch_is_answered_whole() {
+    const CONNECTIONS: usize = 8;
+    const STREAMS: usize = 80;
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]));
+    let proxy = setup(&upstream, &server).policy("main", &policy(&json!({}))).start();
+    assert_eq!(ask(&proxy, keys::old().token()), 200);
+    server.answer(Answer::keys([keys::old(), keys::new()]).held());
+    let mut crowd: Vec<_> = (0..CONNECTIONS).map(|_| proxy.client("main").connection().unwrap()).collect();
+    let mut waiting = Vec::new();
+    for number in 0..CONNECTIONS * STREAMS {
+        // One in eight names the key that comes.
+        let token = if number % 8 == 7 { keys::new().token().to_owned() } else { nobody(number) };
+        let connection = number % CONNECTIONS;
+        waiting.push((number, crowd[connection].begin(&document(&token).fields(), true).unwrap()));
+    }
+    eventually("a crowd that waits", || (proxy.in_flight("main") == waiting.len() as u64).then_some(()));
+    server.release();
+    for (number, id) in waiting {
+        let answer = crowd[number % CONNECTIONS].answer(id).unwrap();
+        let expected = if number % 8 == 7 { 200 } else { 401 };
+        assert_eq!(answer.status, expected, "request {number}: {}", answer.text());
+    }
+    assert_eq!(proxy.metric("portcullis_denied"), (CONNECTIONS * STREAMS * 7 / 8) as f64);
+    assert_eq!(server.count(PATH), 2);
+    healthy(&proxy);
+}
+
+/// A key without an id may have signed any token; that it did not is no proof that nobody has.
+#[test]
+fn a_new_key_is_looked_for_beside_one_without_an_id() {
+    let nameless = |pair: &keys::Pair| {
+        let mut set = keys::set([pair]);
+        set["keys"][0].as_object_mut().unwrap().remove("kid");
+        set["keys"][0].take()
+    };
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::json(&json!({"keys": [nameless(keys::old())]})));
+    let proxy = setup(&upstream, &server).policy("main", &policy(&json!({}))).start();
+    let mut bench = Bench::new("beside a key without an id", &proxy, "main", &upstream);
+    bench.row("its own", &document(keys::old().token()), &Expect::allow("role_allowed"));
+    let mut both = keys::set([keys::new()]);
+    both["keys"].as_array_mut().unwrap().push(nameless(keys::old()));
+    server.answer(Answer::json(&both));
+    bench.row("the new one's", &document(keys::new().token()), &Expect::allow("role_allowed").record("kid", "new"));
+    bench.row("its own, still", &document(&keys::old().tokens[1]), &Expect::allow("role_allowed"));
+    bench.finish();
+    assert_eq!(server.count(PATH), 2);
+}
+
 #[test]
 fn a_flood_of_unknown_keys_is_no_flood_of_fetches() {
     const CONNECTIONS: usize = 16;
