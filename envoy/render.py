@@ -1,15 +1,18 @@
 """Write envoy/portcullis.yaml: Envoy's resource file for the filter, policy.yaml inside.
 
 Envoy watches that file, so writing it puts the policy in force. `--check` writes nothing
-and fails when the file is not what policy.yaml makes it.
+and fails when the file is not what policy.yaml makes it. Needs dist/portcullis, which reads
+the policy: Envoy's YAML is another than the policy's.
 """
 
 import hashlib
 import os
 import pathlib
+import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+COMMAND = HERE.parent / "dist" / "portcullis"
 POLICY = HERE / "policy.yaml"
 TARGET = HERE / "portcullis.yaml"
 
@@ -34,10 +37,7 @@ resources:
           environment_variables: {{host_env_keys: [SECRET_KEY]}}
         # So that bodies can be judged before their heads go on, where the policy asks for that.
         allow_on_headers_stop_iteration: true
-        configuration:
-          "@type": type.googleapis.com/google.protobuf.Struct
-          value:
-{policy}"""
+{configuration}"""
 
 
 def version(policy: str) -> str:
@@ -46,9 +46,18 @@ def version(policy: str) -> str:
 
 
 def render(policy: str) -> str:
-    """YAML nests by indentation, so the policy goes in as the text it is, comments too."""
-    indented = "".join(" " * 12 + line if line.strip() else line for line in policy.splitlines(keepends=True))
-    return TEMPLATE.format(version=version(policy), policy=indented)
+    """The resource, with the configuration that `portcullis policy render` makes of the policy."""
+    if not COMMAND.exists():
+        sys.exit("envoy/render.py: dist/portcullis is not there; run: make build")
+    done = subprocess.run(
+        [COMMAND, "policy", "render", "-", "--for", "envoy"], input=policy, capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(done.stderr.rstrip())
+    # The last member of a filter's `config`, which is two deeper here.
+    _, name, rest = done.stdout.partition("      configuration:\n")
+    configuration = "".join("  " + line for line in (name + rest).splitlines(keepends=True))
+    return TEMPLATE.format(version=version(policy), configuration=configuration)
 
 
 def write() -> bool:

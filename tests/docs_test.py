@@ -233,7 +233,7 @@ class Configuration(unittest.TestCase):
     def test_filter_resource_holds_the_policy(self) -> None:
         resource = yaml.safe_load(render.TARGET.read_text())["resources"][0]
         configuration = resource["typed_config"]["config"]["configuration"]
-        self.assertEqual(configuration["value"], yaml.safe_load(render.POLICY.read_text()))
+        self.assertEqual(json.loads(configuration["value"]), yaml.safe_load(render.POLICY.read_text()))
 
     def test_policy_passes_the_check(self) -> None:
         done = subprocess.run([COMMAND, "policy", "check", render.POLICY], capture_output=True, text=True)

@@ -132,6 +132,25 @@ fn manifests_are_what_their_definitions_ask_for() {
     }
 }
 
+/// Words that YAML 1.1, which Kubernetes reads, and Envoy's own reader take for something else than a policy does.
+#[test]
+fn a_policy_means_the_same_wherever_it_goes() {
+    let example = std::fs::read_to_string(example()).unwrap();
+    let text = example.replace("audit:\n", "audit:\n  sample: 0.5\n") + "stat_prefix: on # kept\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.yaml");
+    std::fs::write(&file, text).unwrap();
+    let istio = render(&file, &ISTIO);
+    assert!(istio.contains("# kept"), "comments go in");
+    let envoy = json_of(&render(&file, &["--for", "envoy"]));
+    let configuration = &envoy[0]["typed_config"]["config"]["configuration"];
+    assert_eq!(configuration["@type"], "type.googleapis.com/google.protobuf.StringValue");
+    let in_envoy: Value = serde_json::from_str(configuration["value"].as_str().unwrap()).unwrap();
+    for (place, policy) in [("Istio", &json_of(&istio)["spec"]["pluginConfig"]), ("Envoy", &in_envoy)] {
+        assert_eq!((&policy["audit"]["sample"], &policy["stat_prefix"]), (&json!(0.5), &json!("on")), "{place}");
+    }
+}
+
 /// The HTTP filter in a listener of its own, as people would put it there.
 #[test]
 fn envoy_takes_what_is_rendered_for_it() {

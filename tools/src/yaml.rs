@@ -1,11 +1,14 @@
 //! YAML 1.2 to [`Node`]: the core schema and nothing more, with the line of everything.
 
 mod scalar;
+mod spelling;
 
 use std::fmt;
 
 use portcullis_engine::config::{Key, Node, NodeValue};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+
+pub use self::spelling::{is_mistakable, spelled_out};
 
 #[cfg(test)]
 mod tests;

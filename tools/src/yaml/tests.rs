@@ -2,7 +2,7 @@ use portcullis_engine::config::{Node, NodeValue};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{MAX_DEPTH, parse};
+use super::{MAX_DEPTH, parse, spelled_out};
 
 /// The tree as JSON, for comparing; members keep their order and repetitions as pairs.
 fn tree(node: &Node) -> Value {
@@ -290,5 +290,31 @@ proptest! {
     fn json_means_the_same(value in json_value()) {
         let node = parse(&value.to_string()).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(tree(&node), value);
+    }
+}
+
+#[test]
+fn what_other_readers_take_for_something_else_is_spelled_out() {
+    for (text, expected, message) in [
+        ("a: yes # or no\n", "a: \"yes\" # or no\n", "a boolean of YAML 1.1, a comment after it"),
+        ("roles: [on, admin, off]", "roles: [\"on\", admin, \"off\"]", "in a list"),
+        ("{y: N}", "{\"y\": \"N\"}", "a key"),
+        ("a: TRUE\nb: ~\nc:\n", "a: true\nb: null\nc:\n", "booleans and null"),
+        ("a: 010\nb: 0o10\nc: 0x1F\n", "a: 10\nb: 8\nc: 31\n", "numbers"),
+        ("a: 1e3\nb: .5\nc: 0.1\nd: 1.0\ne: -7\n", "a: 1000\nb: 0.5\nc: 0.1\nd: 1\ne: -7\n", "fractions"),
+        (
+            "a: 12:30\nb: 2026-11-24\nc: 1_000\nd: 0b1\n",
+            "a: \"12:30\"\nb: \"2026-11-24\"\nc: \"1_000\"\nd: \"0b1\"\n",
+            "base 60, a date",
+        ),
+        ("8080: 10m\n", "\"8080\": 10m\n", "a key that looks like a number, a duration that does not"),
+        ("a: 'yes'\nb: \"010\"\nc: |\n  yes\n", "a: 'yes'\nb: \"010\"\nc: |\n  yes\n", "what is quoted already"),
+        ("- &x on\n- *x\n- !!str 010\n", "- &x \"on\"\n- *x\n- !!str \"010\"\n", "anchors and tags"),
+        ("é: no\nü: ok\n", "é: \"no\"\nü: ok\n", "after letters of two bytes"),
+        ("version: v1\nroutes:\n  - name: a # first\n", "version: v1\nroutes:\n  - name: a # first\n", "nothing"),
+    ] {
+        let spelled = spelled_out(text).unwrap();
+        assert_eq!(spelled, expected, "{message}");
+        assert_eq!(tree(&parse(&spelled).unwrap()), tree(&parse(text).unwrap()), "{message}");
     }
 }

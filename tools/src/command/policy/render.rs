@@ -1,12 +1,15 @@
 //! `portcullis policy render`: the manifest that loads the filter.
 //!
-//! YAML nests by indentation, so the policy goes in as the text it is, comments too.
+//! YAML nests by indentation, so the policy goes into Kubernetes' manifests as the text it is, comments too, but for what
+//! Kubernetes' YAML takes for something else. Envoy's YAML has no fractions and more booleans (`Utility::parseYamlNode`): there
+//! the policy is text, in JSON.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use portcullis_engine::Policy;
+use portcullis_engine::config::{Node, NodeValue};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -15,6 +18,7 @@ use crate::document::{self, Document};
 use crate::exit::{Exit, Failure};
 use crate::input;
 use crate::terminal::Terminal;
+use crate::yaml;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +40,11 @@ pub fn run(args: &RenderArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
         Some(path) => Some(hexadecimal(&Sha256::digest(input::read(path)?))),
         None => args.sha256.clone(),
     };
-    let manifest = Manifest { args, sha256, secrets: secrets(&document), policy: body(&document)?, judges_bodies };
+    let policy = match args.target {
+        RenderTarget::Envoy => json_lines(&document)?,
+        RenderTarget::Istio | RenderTarget::EnvoyGateway => body(&document)?,
+    };
+    let manifest = Manifest { args, sha256, secrets: secrets(&document), policy, judges_bodies };
     let text = match args.target {
         RenderTarget::Envoy => manifest.envoy(),
         RenderTarget::Istio => manifest.istio(),
@@ -77,8 +85,10 @@ fn secrets(document: &Document) -> BTreeSet<String> {
 
 /// The lines of the policy, as they can stand below a key of other YAML.
 fn body(document: &Document) -> Result<Vec<String>, Failure> {
+    let text = document.lines.join("\n");
+    let text = yaml::spelled_out(&text).map_err(|error| Failure::invalid(format!("{}: {error}", document.name)))?;
     let lines: Vec<String> =
-        document.lines.iter().map(|line| line.trim_end().to_owned()).skip_while(|line| line == "---").collect();
+        text.lines().map(|line| line.trim_end().to_owned()).skip_while(|line| line == "---").collect();
     // Directives and the ends of documents mean something only at the top of a file.
     let structural = |line: &&String| line.starts_with('%') || *line == "---" || *line == "...";
     if let Some(line) = lines.iter().find(structural) {
@@ -86,6 +96,76 @@ fn body(document: &Document) -> Result<Vec<String>, Failure> {
             .remedy("remove it: the policy becomes a part of another document"));
     }
     Ok(lines)
+}
+
+/// The lines of the policy in JSON.
+fn json_lines(document: &Document) -> Result<Vec<String>, Failure> {
+    let node = document.node.as_ref().map_err(|error| Failure::invalid(format!("{}: {error}", document.name)))?;
+    let mut text = String::new();
+    push_json(node, 0, &mut text);
+    Ok(text.split('\n').map(str::to_owned).collect())
+}
+
+/// JSON in the policy's own order; lists and mappings of nothing but scalars on one line.
+fn push_json(node: &Node, indent: usize, out: &mut String) {
+    let is_scalar = |node: &Node| !matches!(node.value, NodeValue::Seq(_) | NodeValue::Map(_));
+    match &node.value {
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => {
+            out.push_str(&node.to_canonical_json().to_string());
+        }
+        NodeValue::String(text) => push_text(text, out),
+        NodeValue::Seq(items) => {
+            let lines = if items.iter().all(is_scalar) { None } else { Some(indent) };
+            push_members(('[', ']'), items, lines, out, |item, indent, out| push_json(item, indent, out));
+        }
+        NodeValue::Map(members) => {
+            let lines = if members.iter().all(|(_, value)| is_scalar(value)) { None } else { Some(indent) };
+            push_members(('{', '}'), members, lines, out, |(key, value), indent, out| {
+                push_text(&key.name, out);
+                out.push_str(": ");
+                push_json(value, indent, out);
+            });
+        }
+    }
+}
+
+/// A collection on one line, or on a line each, from this indentation on.
+fn push_members<T>(
+    (opening, closing): (char, char),
+    members: &[T],
+    lines: Option<usize>,
+    out: &mut String,
+    mut push: impl FnMut(&T, usize, &mut String),
+) {
+    let indent = lines.unwrap_or_default().saturating_add(2);
+    let between = lines.map_or_else(|| " ".to_owned(), |_| format!("\n{}", " ".repeat(indent)));
+    out.push(opening);
+    for (index, member) in members.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        if index > 0 || lines.is_some() {
+            out.push_str(&between);
+        }
+        push(member, indent, out);
+    }
+    if let Some(indent) = lines {
+        out.push('\n');
+        out.push_str(&" ".repeat(indent));
+    }
+    out.push(closing);
+}
+
+/// A JSON string, without what YAML breaks lines at or refuses in a block of text.
+fn push_text(text: &str, out: &mut String) {
+    for letter in json!(text).to_string().chars() {
+        if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}') {
+            // Writing to a string does not fail.
+            let _done = write!(out, "\\u{:04x}", u32::from(letter));
+        } else {
+            out.push(letter);
+        }
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -137,8 +217,9 @@ impl Manifest<'_> {
         }
         out.push_str(
             "      configuration:\n        \
-               \"@type\": type.googleapis.com/google.protobuf.Struct\n        \
-               value:\n",
+               \"@type\": type.googleapis.com/google.protobuf.StringValue\n        \
+               # As text: Envoy's YAML would take some of it for something else.\n        \
+               value: |\n",
         );
         self.push_policy(&mut out, 10);
         out
@@ -239,8 +320,7 @@ impl Manifest<'_> {
 fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     let starts = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'/');
-    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    if starts && text.bytes().all(plain) && !word.contains(&text.to_ascii_lowercase().as_str()) {
+    if starts && text.bytes().all(plain) && !yaml::is_mistakable(text) {
         return text.to_owned();
     }
     json!(text).to_string()
