@@ -118,7 +118,7 @@ Put a new key into a key set, and take old ones out.
 
 With --out, makes a private key and puts its public half first in the set. The keys before it stay, as they are, so \
 that tokens in flight stay good; what exceeds --keep goes, oldest first, and so does what --retire names. Without --out, \
-only retires. Keys that are not for signatures stay and do not count.
+only retires. Keys that verify no token, such as those for encryption, stay and do not count.
 
 The set is replaced at once: whoever reads it sees the old one or the new one. A file that is no valid set, or has a \
 private key in it, is left alone.
@@ -152,7 +152,7 @@ pub struct RotateArgs {
     /// How large a new RSA key is [default: as the newest key of the set, or 3072]
     #[arg(long, value_parser = parse_bits, value_name = "2048|3072|4096", requires = "out")]
     pub bits: Option<u16>,
-    /// How many keys the set has afterwards, at most [default: 2]
+    /// How many keys the set has afterwards that verify tokens, at most [default: 2]
     #[arg(long, value_name = "N", requires = "out")]
     pub keep: Option<NonZeroUsize>,
     /// Take the key of this name out. Can be repeated.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_engine::token::Algorithm;
+use portcullis_engine::token::{Algorithm, KeySet};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -26,8 +26,8 @@ pub struct PublishedKey {
     text: Box<RawValue>,
     /// Its `kid`, or the thumbprint where it has none; `None` where that cannot be computed either.
     pub label: Option<String>,
-    /// Whether it verifies signatures. Keys for something else are none of ours.
-    signs: bool,
+    /// Whether the engine would verify with it. Keys for something else are none of ours.
+    verifies: bool,
 }
 
 /// What rotating does to a set.
@@ -39,7 +39,7 @@ pub struct Rotated {
     pub kept: Vec<Option<String>>,
     /// What was there before and is not any more.
     pub dropped: Vec<Option<String>>,
-    /// The newest of those kept that sign: what the tokens in flight are signed with.
+    /// The newest of those kept that verify: what the tokens in flight are signed with.
     pub previous: Option<String>,
 }
 
@@ -85,7 +85,8 @@ impl PublishedSet {
     /// The newest key that verifies tokens here.
     #[must_use]
     pub fn newest(&self) -> Option<NamedKey> {
-        self.keys.iter().find_map(|key| super::read::parse(key.text.get(), "").ok()?.pop())
+        let mut verifying = self.keys.iter().filter(|key| key.verifies);
+        verifying.find_map(|key| super::read::parse(key.text.get(), "").ok()?.pop())
     }
 
     /// Looks whether the set has a key of each of these names.
@@ -103,7 +104,7 @@ impl PublishedSet {
     }
 
     /// Puts a new key first, takes out those that are named, and of the others keeps the newest so that there are at
-    /// most `keep` in all. Keys that are not for signatures stay and do not count.
+    /// most `keep` in all. Keys that verify no token stay and do not count.
     ///
     /// # Errors
     /// A name that no key has, or nothing would be left that verifies a token.
@@ -115,26 +116,26 @@ impl PublishedSet {
             dropped: Vec::new(),
             previous: None,
         };
-        let mut signing = 0;
+        let mut verifying = 0;
         if let Some(jwk) = new {
             let text = serde_json::value::to_raw_value(jwk).map_err(|error| Failure::io(error.to_string()))?;
             rotated.set.keys.push(PublishedKey::new(text, jwk));
-            signing += 1;
+            verifying += 1;
         }
         for key in &self.keys {
             let named = key.label.as_ref().is_some_and(|label| retire.contains(label));
-            if named || (key.signs && signing >= keep) {
+            if named || (key.verifies && verifying >= keep) {
                 rotated.dropped.push(key.label.clone());
                 continue;
             }
-            if key.signs {
-                signing += 1;
+            if key.verifies {
+                verifying += 1;
                 rotated.previous = rotated.previous.or_else(|| key.label.clone());
             }
             rotated.kept.push(key.label.clone());
             rotated.set.keys.push(key.clone());
         }
-        if signing == 0 {
+        if verifying == 0 {
             return Err(Failure::usage("no key would be left to verify tokens with")
                 .remedy("put a new one in first: name a file for it with --out"));
         }
@@ -156,8 +157,9 @@ impl PublishedKey {
     fn new(text: Box<RawValue>, jwk: &Map<String, Value>) -> Self {
         let kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
         let label = kid.or_else(|| PublicKey::from_jwk(jwk, "").ok().map(|key| key.thumbprint()));
-        let signs = jwk.get("use").is_none_or(|usage| usage == "sig");
-        Self { text, label, signs }
+        let alone = format!("{{\"keys\":[{}]}}", text.get());
+        let verifies = KeySet::from_public_jwks(alone.as_bytes()).is_ok();
+        Self { text, label, verifies }
     }
 }
 

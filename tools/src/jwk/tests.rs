@@ -191,12 +191,38 @@ fn rotating_keeps_the_newest_and_drops_what_is_named() {
 }
 
 #[test]
-fn keys_for_something_else_stay_and_do_not_count() {
-    let mut encryption = signing("enc");
-    encryption["use"] = json!("enc");
-    let old = set(&json!({"keys": [signing("b"), encryption, signing("a")]})).unwrap();
-    let rotated = old.rotate(signing("new").as_object(), 2, &[]).unwrap();
-    assert_eq!((rotated.kept, rotated.dropped), (names(&["b", "enc"]), names(&["a"])));
+fn keys_that_verify_nothing_stay_and_do_not_count() {
+    let with = |member: &str, value: Value| {
+        let mut key = signing("other");
+        key[member] = value;
+        key
+    };
+    let small = PublicKey::rsa(&[0xff; 128], &[1, 0, 1]);
+    for (other, message) in [
+        (with("use", json!("enc")), "a key for encryption by its use"),
+        (with("key_ops", json!(["encrypt"])), "a key for encryption by its operations"),
+        (with("key_ops", json!(["sign"])), "operations without `verify`, which the engine passes over"),
+        (with("key_ops", json!("verify")), "operations that are no array"),
+        (with("kty", json!("AKP")), "a type that the engine does not know"),
+        (with("crv", json!("P-384")), "a point that is not on its curve"),
+        (with("crv", json!("secp256k1")), "another curve"),
+        (with("alg", json!("ECDH-ES")), "an algorithm that signs nothing"),
+        (with("alg", json!("RS256")), "an algorithm of another type"),
+        (Value::Object(small.to_jwk("other", None)), "an RSA key of 1024 bits"),
+        (
+            json!({"kty": "OKP", "crv": "X25519", "kid": "other", "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"}),
+            "a key for key agreement",
+        ),
+    ] {
+        let old = set(&json!({"keys": [other, signing("b"), signing("a")]})).unwrap();
+        let rotated = old.rotate(signing("new").as_object(), 2, &[]).unwrap();
+        assert_eq!((rotated.kept, rotated.dropped), (names(&["other", "b"]), names(&["a"])), "{message}");
+        assert_eq!(rotated.previous.as_deref(), Some("b"), "{message}");
+        let all = ["a".to_owned(), "b".to_owned()];
+        let failure = old.rotate(None, 9, &all).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage, "{message}");
+        assert!(failure.cause.contains("no key would be left"), "{message}: {}", failure.cause);
+    }
 }
 
 #[test]
@@ -248,6 +274,8 @@ fn a_new_key_is_like_the_newest() {
     let named = |pem: &str, algorithm| Value::Object(one(pem).to_jwk("k", algorithm));
     let mut encryption = named(P384, None);
     encryption["use"] = json!("enc");
+    let mut signs_only = named(P384, None);
+    signs_only["key_ops"] = json!(["sign"]);
     for (keys, algorithm, published, rsa_bits) in [
         (json!([]), Algorithm::ES256, Some(Algorithm::ES256), None),
         (json!([named(ED25519, None)]), Algorithm::EdDSA, Some(Algorithm::EdDSA), None),
@@ -259,6 +287,8 @@ fn a_new_key_is_like_the_newest() {
         let likeness = set(&json!({"keys": keys})).unwrap().likeness();
         assert_eq!(likeness, Likeness { algorithm, published, rsa_bits }, "{keys}");
     }
-    let likeness = set(&json!({"keys": [encryption]})).unwrap().likeness();
-    assert_eq!(likeness.algorithm, Algorithm::ES256);
+    for other in [encryption, signs_only] {
+        let likeness = set(&json!({"keys": [other]})).unwrap().likeness();
+        assert_eq!(likeness.algorithm, Algorithm::ES256, "{other}");
+    }
 }

@@ -341,6 +341,24 @@ fn what_others_wrote_into_a_set_stays() {
     assert_eq!(kids(&read(&rotation.jwks)), [kid.as_str(), "theirs"]);
 }
 
+#[test]
+fn a_key_that_verifies_nothing_takes_no_place() {
+    let rotation = Rotation::new("key_no_place");
+    let mut keys = jwks(&[text(&key("p384.pem")), text(&key("p256.pem"))]);
+    keys["keys"][0]["key_ops"] = json!(["encrypt"]);
+    keys["keys"][0]["kid"] = json!("enc");
+    keys["keys"][1]["kid"] = json!("live");
+    fs::write(&rotation.jwks, keys.to_string()).unwrap();
+    let before = fs::read(&rotation.jwks).unwrap();
+    rotation.run(&["--retire", "live"]).fails(2, "no key would be left to verify tokens with");
+    assert_eq!(fs::read(&rotation.jwks).unwrap(), before);
+
+    let token = run(["token", "issue", "--sub", "alice", "--key", text(&key("p256.pem")), "--kid", "live"]).ok();
+    let kid = rotation.add("new.pem", &[]);
+    assert_eq!(kids(&read(&rotation.jwks)), [kid.as_str(), "enc", "live"]);
+    assert!(rotation.verifies(&token), "a token of the key before");
+}
+
 /// A thumbprint starts with a hyphen once in 64 times.
 #[test]
 fn a_name_may_start_with_a_hyphen() {
