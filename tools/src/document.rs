@@ -100,7 +100,12 @@ pub fn worker(policy: &Policy, keys: &[(String, PathBuf)], terminal: &mut Termin
 /// As [`worker`].
 pub fn quiet_worker(policy: &Policy, keys: &[(String, PathBuf)]) -> Result<Worker, Failure> {
     let mut worker = Worker::new(policy, Proven::NOTHING);
-    for (name, path) in keys {
+    for (index, (name, path)) in keys.iter().enumerate() {
+        // A set that is learned takes the place of the one before.
+        if keys.iter().take(index).any(|(earlier, _)| earlier == name) {
+            return Err(Failure::usage(format!("--provider-jwks has keys of provider `{name}` twice"))
+                .remedy("give one file for each provider; two become one with: portcullis key jwks FILE FILE"));
+        }
         let found = policy.remote_providers().find(|(provider, _)| provider == name);
         let (_, source) = found.ok_or_else(|| {
             Failure::usage(format!("no provider `{name}` with `remote_jwks` in this policy"))

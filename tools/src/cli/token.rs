@@ -204,7 +204,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub trust: TrustInput,
     /// The keys of a provider of the policy with `remote_jwks`, from a file: nothing is fetched here. Can be repeated.
-    #[arg(long, value_name = "NAME=FILE", value_parser = parse_provider_file, requires = "policy")]
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_provider_file)]
     pub provider_jwks: Vec<(String, PathBuf)>,
     /// What the text of the secret stands for.
     #[arg(

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Outcome, command, directory, file, finish, run, run_with};
+use crate::support::{Outcome, command, directory, file, finish, key, run, run_with};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -170,9 +170,8 @@ fn tokens_are_verified_at_the_time_of_the_case() {
     assert!(test(&format!("cases:\n{good}{late}"), &[]).ok().contains("2 passed"));
 }
 
-#[test]
-fn remote_keys_are_not_needed_for_an_assumed_caller_and_asked_for_otherwise() {
-    let policy = "version: v1
+/// A policy whose keys are fetched.
+const REMOTE: &str = "version: v1
 providers:
   - name: keycloak
     issuer: https://issuer.example.com
@@ -180,7 +179,40 @@ providers:
     remote_jwks: {cluster: keycloak, authority: issuer.example.com, path: /jwks}
 routes: [{name: me, match: {path: /me}, access: authenticated}]
 ";
-    let policy = file(&directory("policy_test_remote"), "policy.yaml", policy);
+
+#[test]
+fn the_keys_of_a_provider_are_given_once_and_with_a_policy() {
+    let directory = directory("provider_jwks");
+    let policy = file(&directory, "policy.yaml", REMOTE);
+    let policy = policy.to_str().unwrap();
+    let jwks = file(&directory, "jwks.json", &run(["key", "jwks", key("rsa2048.pem").to_str().unwrap()]).ok());
+    let jwks = jwks.to_str().unwrap();
+    let cases = "cases: [{name: a, request: {path: /me}, expect: {status: 401}}]";
+    let given = format!("keycloak={jwks}");
+    for (command, code) in [
+        (&["token", "verify", "--policy", policy][..], 1),
+        (&["policy", "explain", policy, "--path", "/me"], 1),
+        (&["policy", "test", policy, "-"], 0),
+    ] {
+        let once = run_with(command.iter().chain(&["--provider-jwks", &given]), cases);
+        assert_eq!(once.code, code, "{command:?} {once:?}");
+        let twice = ["--provider-jwks", &given, "--provider-jwks", "keycloak=/nowhere.json"];
+        let outcome = run_with(command.iter().chain(&twice), cases);
+        assert!(outcome.stderr.contains("help: give one file for each provider"), "{command:?} {outcome:?}");
+        outcome.fails(2, "keys of provider `keycloak` twice");
+        run_with(command.iter().chain(&["--provider-jwks", "other=/nowhere.json"]), cases)
+            .fails(2, "no provider `other`");
+    }
+    for trust in [["--jwks", jwks], ["--secret-env", "SECRET_KEY"], ["--secret-file", jwks]] {
+        let outcome = run_with(["token", "verify", "--provider-jwks", &given].iter().chain(&trust), "");
+        assert!(outcome.stderr.contains("help: name the policy with --policy"), "{trust:?} {outcome:?}");
+        outcome.fails(2, "no policy is named");
+    }
+}
+
+#[test]
+fn remote_keys_are_not_needed_for_an_assumed_caller_and_asked_for_otherwise() {
+    let policy = file(&directory("policy_test_remote"), "policy.yaml", REMOTE);
     let test = |cases: &str| run_with(["policy", "test", policy.to_str().unwrap(), "-"], cases);
     let assumed =
         "cases: [{name: a, request: {path: /me}, as: {provider: keycloak, claims: {}}, expect: {status: 200}}]";

@@ -42,6 +42,11 @@ pub fn run(args: &TokenVerifyArgs, terminal: &mut Terminal) -> Result<Exit, Fail
             Err(error) => refuse(&error, args.json, terminal),
         };
     }
+    // clap waives `requires` where an option that is there excludes the required one.
+    if !args.provider_jwks.is_empty() {
+        return Err(Failure::usage("--provider-jwks is for a provider of a policy, and no policy is named")
+            .remedy("name the policy with --policy, or the keys alone with --jwks"));
+    }
     let keys = keys(args)?;
     let token = input::token(args.file.as_deref())?;
     if args.signature_only {
