@@ -63,6 +63,16 @@ impl Kind {
         }
     }
 
+    /// How many bytes each coordinate of a point on a NIST curve has in a JWK (RFC 7518 section 6.2.1.2).
+    const fn coordinate_bytes(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+            Self::Rsa | Self::Ed25519 => 0,
+        }
+    }
+
     /// `kty` and `crv`.
     const fn names(self) -> (&'static str, Option<&'static str>) {
         match self {
@@ -167,7 +177,11 @@ impl PublicKey {
         let key = match kind {
             Kind::Rsa => Self::rsa(&bytes("n")?, &bytes("e")?),
             Kind::Ed25519 => Self::ed25519(&bytes("x")?),
-            _ => Self::new(kind, &[("x", &bytes("x")?), ("y", &bytes("y")?)]),
+            // Some issuers leave leading zeros out. The engine verifies with such a key; a thumbprint is of it in full.
+            Kind::P256 | Kind::P384 | Kind::P521 => {
+                let full = |member: &str| bytes(member).map(|number| with_zeros(number, kind.coordinate_bytes()));
+                Self::new(kind, &[("x", &full("x")?), ("y", &full("y")?)])
+            }
         };
         key.accepted_by_the_filter(name)
     }
@@ -235,4 +249,11 @@ const USABLE_KEYS: &str = "use an RSA key of 2048 to 4096 bits, a P-256, P-384 o
 fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
+}
+
+/// A number in at least this many bytes.
+fn with_zeros(mut number: Vec<u8>, bytes: usize) -> Vec<u8> {
+    let missing = bytes.saturating_sub(number.len());
+    number.splice(..0, std::iter::repeat_n(0, missing));
+    number
 }

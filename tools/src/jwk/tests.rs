@@ -1,3 +1,5 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_engine::token::Algorithm;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +15,18 @@ const P256_PUBLIC: &str = include_str!("../../tests/keys/p256.public.pem");
 const P384: &str = include_str!("../../tests/keys/p384.pem");
 const P521: &str = include_str!("../../tests/keys/p521.pem");
 const ED25519: &str = include_str!("../../tests/keys/ed25519.pem");
+
+/// Multiples of the base point whose `x` begins with a zero byte, which is left out.
+const SHORT_P256: (&str, &str) =
+    ("VUOJSvPQDtfXQKvb11yWsGh3t4fbX3Dup4uQqNfACg", "u0yFo9jqKe-q-iRAaRLdhNWxTcMr9lbvbGvVil2UP5I");
+const SHORT_P384: (&str, &str) = (
+    "TRBLJu5WcfcsEMmGhB0-ZdKF4lFhYbe6o0GxJjG54ytvDViW2EMcUdXZOjfLyQ4",
+    "8RoeP4t7kFOO5CzADuk0puLuJVQWB9j7ZceosR4viGhTiG7vOGXskzIAufJVmfKf",
+);
+const SHORT_P521: (&str, &str) = (
+    "xoWOBrcEBOnNnj7LZiOVtEKcZIE5BT-1Ifgor2BrTT26oUted-_nWSj-HcEnov-o3jNIs8GFakKb-X5-McLlvWY",
+    "ARg5KWp4mjvABFyKX7QsfRvZmPVESVebRGgXr70XJz5mLJfucple9CZAxVC5AT-tB2E1PHCGonLCQIi-lHaf0WZQ",
+);
 
 /// RFC 7638 section 3.1.
 const RFC7638_N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs\
@@ -92,15 +106,33 @@ fn every_new_key_is_read_back_as_it_is() {
 fn a_modulus_is_without_leading_zeros() {
     let key = one(RSA);
     let PublicKey { members, .. } = &key;
-    let padded = PublicKey::rsa(
-        &[
-            &[0, 0][..],
-            &base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &members["n"]).unwrap(),
-        ]
-        .concat(),
-        &[0, 1, 0, 1],
-    );
+    let padded =
+        PublicKey::rsa(&[&[0, 0][..], &URL_SAFE_NO_PAD.decode(&members["n"]).unwrap()].concat(), &[0, 1, 0, 1]);
     assert_eq!(padded, key);
+}
+
+/// RFC 7518 section 6.2.1.2.
+#[test]
+fn a_coordinate_is_in_full_length() {
+    for (kind, point, message) in
+        [(Kind::P256, &SHORT_P256, "P-256"), (Kind::P384, &SHORT_P384, "P-384"), (Kind::P521, &SHORT_P521, "P-521")]
+    {
+        let (x, y) = point;
+        let (kty, crv) = kind.names();
+        let short = jwk(&json!({"kty": kty, "crv": crv, "x": x, "y": y})).unwrap();
+        let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+        let full = |text: &str| {
+            let number = bytes(text);
+            [vec![0; kind.coordinate_bytes() - number.len()], number].concat()
+        };
+        assert!(bytes(x).len() < full(x).len() || bytes(y).len() < full(y).len(), "{message} is short");
+        let whole = PublicKey::ec(kind, &[&[4][..], &full(x), &full(y)].concat());
+        assert_eq!(short, whole, "{message}");
+        assert_eq!(short.thumbprint(), whole.thumbprint(), "{message}");
+        let published = short.to_jwk("k", None);
+        assert_eq!(published["x"], URL_SAFE_NO_PAD.encode(full(x)), "{message}");
+        assert_eq!(published["y"], URL_SAFE_NO_PAD.encode(full(y)), "{message}");
+    }
 }
 
 #[test]
