@@ -156,14 +156,20 @@ impl PublicKey {
                 .remedy("share it with whoever verifies as `secret: {env: …}` in the policy, or use a key pair"));
         }
         let for_tokens = jwk.get("use").is_none_or(|usage| usage == "sig");
-        let operations = jwk.get("key_ops").and_then(Value::as_array);
-        let operations = operations.is_none_or(|all| all.iter().any(|one| one == "sign" || one == "verify"));
+        let for_signatures = |all: &Vec<Value>| all.iter().any(|one| one == "sign" || one == "verify");
+        let operations = jwk.get("key_ops").is_none_or(|all| all.as_array().is_some_and(for_signatures));
         if !for_tokens || !operations {
             return Err(Failure::invalid(format!("{name} is not for signatures, by its `use` or `key_ops`"))
                 .remedy("take it out, or name a key whose `use` is `sig`"));
         }
-        let names = (text("kty"), jwk.get("crv").and_then(Value::as_str));
-        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.names() == names) else {
+        let crv = jwk.get("crv").map(|crv| crv.as_str().unwrap_or_default());
+        let crv = match text("kty") {
+            "RSA" => None,
+            // As the engine does, and Envoy's own library.
+            "EC" => crv.or_else(|| Kind::of(Algorithm::from_name(text("alg"))?)?.names().1),
+            _ => crv,
+        };
+        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.names() == (text("kty"), crv)) else {
             return Err(
                 Failure::invalid(format!("{name} is not a kind of key that verifies tokens here")).remedy(USABLE_KEYS)
             );

@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_engine::token::Algorithm;
+use portcullis_engine::token::{Algorithm, KeySet};
 use serde_json::{Map, Value, json};
 
 use super::read::parse;
@@ -111,6 +111,43 @@ fn a_modulus_is_without_leading_zeros() {
     assert_eq!(padded, key);
 }
 
+#[test]
+fn a_key_is_for_tokens_where_the_engine_says_so() {
+    let of = |pem: &str, algorithm, change: &dyn Fn(&mut Map<String, Value>)| {
+        let mut jwk = one(pem).to_jwk("k", algorithm);
+        change(&mut jwk);
+        jwk
+    };
+    let with = |name: &'static str, value: Value| {
+        move |jwk: &mut Map<String, Value>| drop(jwk.insert(name.to_owned(), value.clone()))
+    };
+    let without_curve = |jwk: &mut Map<String, Value>| drop(jwk.remove("crv"));
+    for (jwk, expected, message) in [
+        (of(P256, None, &|_| ()), true, "a key as it is published"),
+        (of(P256, Some(Algorithm::ES256), &without_curve), true, "P-256 by its algorithm"),
+        (of(P384, Some(Algorithm::ES384), &without_curve), true, "P-384 by its algorithm"),
+        (of(P521, Some(Algorithm::ES512), &without_curve), true, "P-521 by its algorithm"),
+        (of(P384, Some(Algorithm::ES256), &without_curve), false, "a curve that is not the key's"),
+        (of(P256, Some(Algorithm::RS256), &without_curve), false, "an algorithm without a curve"),
+        (of(P256, None, &without_curve), false, "no curve and no algorithm"),
+        (of(P256, Some(Algorithm::ES256), &with("crv", json!(null))), false, "a curve that is no text"),
+        (of(ED25519, Some(Algorithm::EdDSA), &without_curve), false, "an Edwards curve is named"),
+        (of(RSA, None, &with("crv", json!("P-256"))), true, "an RSA key has no curve, whatever it says"),
+        (of(P256, None, &with("key_ops", json!(["verify"]))), true, "operations with `verify`"),
+        (of(P256, None, &with("key_ops", json!("verify"))), false, "operations that are no array"),
+        (of(P256, None, &with("key_ops", json!(null))), false, "operations that are nothing"),
+        (of(P256, None, &with("use", json!("sig"))), true, "a use"),
+        (of(P256, None, &with("use", json!(["sig"]))), false, "a use that is no text"),
+    ] {
+        let set = json!({"keys": [jwk]}).to_string();
+        assert_eq!(KeySet::from_public_jwks(set.as_bytes()).is_ok(), expected, "the engine: {message}");
+        assert_eq!(parse(&set, "the set").is_ok(), expected, "{message}");
+    }
+    let named = one(P256).to_jwk("k", None);
+    let short = of(P256, Some(Algorithm::ES256), &without_curve);
+    assert_eq!(PublicKey::from_jwk(&short, "the key").unwrap().to_jwk("k", None), named, "the curve is published");
+}
+
 /// RFC 7518 section 6.2.1.2.
 #[test]
 fn a_coordinate_is_in_full_length() {
@@ -148,9 +185,13 @@ fn what_is_no_public_key_for_tokens_says_why() {
         (r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}"#.to_owned(), "the key: key 1 is a secret"),
         (with("use", json!("enc")), "not for signatures"),
         (with("key_ops", json!(["deriveKey"])), "not for signatures"),
+        (with("key_ops", json!("verify")), "not for signatures"),
+        (with("key_ops", json!(null)), "not for signatures"),
         (with("crv", json!("secp256k1")), "not a kind of key"),
+        (with("crv", json!(null)), "not a kind of key"),
+        (ec(&|jwk| drop(jwk.remove("crv"))), "not a kind of key"),
         (with("crv", json!("P-384")), "not a valid EC key"),
-        (with("kty", json!("RSA")), "not a kind of key"),
+        (with("kty", json!("RSA")), "no `n`"),
         (with("x", json!("!")), "no `x`"),
         (with("y", one(P256).to_jwk("k", None)["x"].clone()), "not a valid EC key"),
         (with("alg", json!("ES384")), "another algorithm"),
