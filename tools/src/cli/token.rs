@@ -1,10 +1,12 @@
 //! Options of `portcullis token`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
+use portcullis_engine::config::{Node, NodeValue};
 use portcullis_engine::token::Algorithm;
 
 use super::login::{REFRESH_ABOUT, REFRESH_EXAMPLES, RefreshArgs};
@@ -145,9 +147,26 @@ fn parse_claim(text: &str) -> Result<(String, serde_json::Value), String> {
     if name.is_empty() {
         return Err("expected a name before `=`".to_owned());
     }
-    let value = serde_json::from_str(value)
-        .map_err(|_| format!("the value is not JSON; write text in double quotes: --claim {name}='\"…\"'"))?;
+    let not_json =
+        |_: serde_json::Error| format!("the value is not JSON; write text in double quotes: --claim {name}='\"…\"'");
+    if let Some(member) = repeated(&Node::from_json(value.as_bytes()).map_err(not_json)?) {
+        return Err(format!("`{member}` is in one object twice; put several values in a JSON array"));
+    }
+    let value = serde_json::from_str(value).map_err(not_json)?;
     Ok((name.to_owned(), value))
+}
+
+/// A member that an object has twice: readers differ on which one counts, and the filter refuses a token with one.
+fn repeated(node: &Node) -> Option<&str> {
+    match &node.value {
+        NodeValue::Map(members) => {
+            let mut names = BTreeSet::new();
+            let twice = members.iter().map(|(key, _)| key.name.as_str()).find(|name| !names.insert(*name));
+            twice.or_else(|| members.iter().find_map(|(_, value)| repeated(value)))
+        }
+        NodeValue::Seq(items) => items.iter().find_map(repeated),
+        _ => None,
+    }
 }
 
 const INSPECT_ABOUT: &str = "\

@@ -162,6 +162,7 @@ fn a_set_names_keys_and_says_what_they_are_for() {
     assert_eq!(run_with(["key", "jwks", "-"], fs::read(&p256).unwrap()).json(), from_public);
     run(["key", "jwks", text(&p256), text(&public)]).fails(3, "has the `kid` of a key before it");
     run(["key", "jwks", text(&p256), text(&rsa), "--kid", "a"]).fails(2, "--kid names one key, and there are 2");
+    run(["key", "jwks", text(&p256), "--kid", ""]).fails(2, "--kid is empty");
     run(["key", "jwks", text(&p256), "--algorithm", "ES384"]).fails(2, "it is one for ES256");
     run(["key", "jwks", text(&p256), "--algorithm", "HS256"]).fails(2, "is not a key for HS256");
     run(["key", "jwks", "-", "-"]).fails(2, "for two things at once");

@@ -128,6 +128,35 @@ fn claims_are_json_and_set_once() {
 }
 
 #[test]
+fn what_would_be_refused_is_not_issued() {
+    let deep = format!("x={}{}", "[".repeat(127), "]".repeat(127));
+    for (args, says, remedy) in [
+        (&["--sub", "a\nb"][..], "claim `sub` is malformed", "control characters"),
+        (&["--sub", "a", "--iss", "a\u{85}b"], "claim `iss` is malformed", "control characters"),
+        (&["--sub", "a", "--claim", "iss=7"], "claim `iss` is malformed", "give text"),
+        (&["--sub", "a", "--no-jti", "--claim", "jti=\"a\\tb\""], "claim `jti` is malformed", "control characters"),
+        (&["--sub", "a", "--claim", "aud=[1]"], "claim `aud` is malformed", "an array of texts"),
+        (&["--sub", "a", "--claim", "nbf=\"now\""], "claim `nbf` is malformed", "seconds since 1970"),
+        (&["--sub", "a", "--claim", &deep], "malformed token: claims", "less deep"),
+        (&["--sub", "a", "--kid", ""], "--kid is empty", "check the variable"),
+    ] {
+        let p521 = key("p521.pem");
+        for key in [["--secret-env", "SECRET_KEY"], ["--key", p521.to_str().unwrap()]] {
+            let outcome = run(["token", "issue"].iter().chain(args).chain(&key));
+            assert!(outcome.stderr.contains("help: ") && outcome.stderr.contains(remedy), "{args:?} {outcome:?}");
+            outcome.fails(2, says);
+        }
+    }
+    run(ISSUE.iter().chain(&["--secret-env", "SECRET_KEY", "--claim", r#"x={"a":1,"a":2}"#])).fails(2, "twice");
+    for args in [&["--claim", "nbf=9999999999"][..], &["--at", "0"], &["--kid", "k\nl"]] {
+        let ed25519 = key("ed25519.pem");
+        for key in [["--secret-env", "SECRET_KEY"], ["--key", ed25519.to_str().unwrap()]] {
+            run(ISSUE.iter().chain(args).chain(&key)).ok();
+        }
+    }
+}
+
+#[test]
 fn inspect_shows_and_warns() {
     let args = ["token", "issue", "--sub", "alice", "--secret-env", "SECRET_KEY", "--at", "1750000000", "--no-jti"];
     let token = run(args).ok();

@@ -16,6 +16,9 @@ use crate::terminal::{Terminal, visible};
 /// A file has something else in it, or two keys have one name.
 pub fn run(args: &JwksArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     input::once(args.files.iter().map(|path| Some(path.as_path())))?;
+    if args.kid.as_deref() == Some("") {
+        return Err(Failure::usage("--kid is empty").remedy("check the variable it comes from"));
+    }
     let mut keys = Vec::new();
     for path in &args.files {
         keys.extend(read(path)?);

@@ -1,5 +1,7 @@
 //! `portcullis token issue`.
 
+use portcullis_engine::UnixTime;
+use portcullis_engine::token::{Algorithm, ClaimRules, Key, KeySet, TokenError, TokenVerifier};
 use serde_json::{Map, Value, json};
 
 use super::decode_secret;
@@ -20,11 +22,13 @@ mod tests;
 /// # Errors
 /// Why it could not be signed.
 pub fn run(args: &IssueArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let claims = claims(args, args.at.unwrap_or_else(time::now), &random::id()?)?;
+    let now = args.at.unwrap_or_else(time::now);
+    let claims = claims(args, now, &random::id()?)?;
     let key = read_key(&args.key, args.secret_encoding)?;
     let algorithm = key.algorithm(args.algorithm)?;
     let kid = kid(args, &key);
     let signed = signing::sign(&key, algorithm, kid.as_deref(), &claims)?;
+    verify(&signed.token, &key, algorithm, kid.as_deref(), now)?;
     if args.json {
         terminal.json(&json!({"token": signed.token, "header": signed.header, "claims": claims}))?;
     } else {
@@ -42,7 +46,11 @@ fn kid(args: &IssueArgs, key: &SigningKey) -> Option<String> {
 /// The claims the arguments ask for (RFC 7519 section 4.1), each of them once.
 fn claims(args: &IssueArgs, now: i64, id: &str) -> Result<Map<String, Value>, Failure> {
     let expiry = access::expiry(now, args.ttl)?;
-    for (option, empty) in [("--sub", args.sub.is_empty()), ("--role", args.role.iter().any(String::is_empty))] {
+    for (option, empty) in [
+        ("--sub", args.sub.is_empty()),
+        ("--role", args.role.iter().any(String::is_empty)),
+        ("--kid", args.kid.as_deref() == Some("")),
+    ] {
         if empty {
             return Err(Failure::usage(format!("{option} is empty")).remedy("check the variable it comes from"));
         }
@@ -71,6 +79,53 @@ fn claims(args: &IssueArgs, now: i64, id: &str) -> Result<Map<String, Value>, Fa
         claims.insert(name.clone(), value.clone());
     }
     Ok(claims)
+}
+
+/// Asks the engine whether it would take the token at its time of issue: claims that are JSON may still not be what
+/// their names ask for (RFC 7519 section 4.1).
+fn verify(token: &str, key: &SigningKey, algorithm: Algorithm, kid: Option<&str>, now: i64) -> Result<(), Failure> {
+    let rules = ClaimRules {
+        issuer: None,
+        audiences: Vec::new(),
+        clock_skew: 0.0,
+        require_expiration: true,
+        max_lifetime: None,
+    };
+    let verifier =
+        TokenVerifier { keys: verifying(key, kid), algorithms: vec![algorithm], rules, max_token_bytes: usize::MAX };
+    match verifier.verify(token, UnixTime::from_seconds(now)) {
+        // A token may be issued for later.
+        Ok(_) | Err(TokenError::NotYetValid { .. }) => Ok(()),
+        Err(error) => {
+            Err(Failure::usage(format!("the token would be refused: {error}")).remedy(remedy_for_refused(&error)))
+        }
+    }
+}
+
+/// What verifies the tokens of a key that has this name in them.
+fn verifying(key: &SigningKey, kid: Option<&str>) -> KeySet {
+    match key {
+        SigningKey::Hmac(secret) => {
+            let secret = portcullis_engine::Secret::new(secret.expose().to_vec());
+            KeySet::new(vec![Key::hmac(None, None, &secret)])
+        }
+        pair => {
+            let jwk = pair.public().map(|public| public.to_jwk(kid.unwrap_or_default(), None));
+            KeySet::from_public_jwks(json!({"keys": [jwk]}).to_string().as_bytes()).unwrap_or_default()
+        }
+    }
+}
+
+const fn remedy_for_refused(error: &TokenError) -> &'static str {
+    match error {
+        TokenError::BadClaim(claim) => match claim.as_bytes() {
+            b"aud" => "give text, or an array of texts",
+            b"exp" | b"nbf" | b"iat" => "give seconds since 1970, as a number",
+            _ => "give text without line breaks or other control characters; check the variable it comes from",
+        },
+        TokenError::Malformed(_) => "nest what is in --claim less deep",
+        _ => "check --at and --ttl",
+    }
 }
 
 fn remedy_for_twice(name: &str) -> String {

@@ -76,7 +76,7 @@ fn a_claim_is_set_once() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    for line in [&["--ttl", "0s"][..], &["--ttl", "500ms"], &["--ttl", "9999999d"], &["--role", ""]] {
+    for line in [&["--ttl", "0s"][..], &["--ttl", "500ms"], &["--ttl", "9999999d"], &["--role", ""], &["--kid", ""]] {
         assert_eq!(issue(line).unwrap_err().exit, Exit::Usage, "{line:?}");
     }
 }
@@ -87,4 +87,13 @@ fn claims_are_json_and_nothing_else() {
     for claim in ["tenant=acme", "tenant", "=1", "tenant=", "tenant='acme'", "tenant={\"a\":1", "tenant=1 2"] {
         assert!(Cli::try_parse_from(start.iter().chain(&[claim])).is_err(), "{claim}");
     }
+    for (claim, member, message) in [
+        (r#"x={"a":1,"a":2}"#, "`a`", "a member of the value"),
+        (r#"x={"a":1,"b":0,"\u0061":1}"#, "`a`", "spelt otherwise"),
+        (r#"x=[1,{"a":{"b":1,"b":1}}]"#, "`b`", "a member within"),
+    ] {
+        let error = Cli::try_parse_from(start.iter().chain(&[claim])).unwrap_err().to_string();
+        assert!(error.contains(&format!("{member} is in one object twice")), "{message}: {error}");
+    }
+    assert_eq!(issue(&["--claim", r#"x=[{"a":1},{"a":2}]"#]).unwrap()["x"], json!([{"a": 1}, {"a": 2}]));
 }
