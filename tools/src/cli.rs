@@ -59,10 +59,12 @@ Examples:
 
   Make a secret, sign a token with it, and look inside:
     export SECRET_KEY=\"$(portcullis secret generate)\"
-    portcullis token issue --sub alice --role admin --secret-env SECRET_KEY | portcullis token inspect
+    portcullis token issue --sub alice --role admin --secret-env SECRET_KEY \\
+      | portcullis token inspect
 
   Complete commands in this shell from now on:
-    portcullis completions bash > ~/.local/share/bash-completion/completions/portcullis
+    portcullis completions bash \\
+      > ~/.local/share/bash-completion/completions/portcullis
 
 Exit codes:
   0  done, or the answer is yes
@@ -71,8 +73,9 @@ Exit codes:
   3  a policy or other input is not valid
   4  something could not be read or written
 
-Data goes to standard output, everything else to standard error. Passwords, secrets and tokens are read from
-files, standard input or environment variables, never from arguments.";
+Data goes to standard output, everything else to standard error.
+Passwords, secrets and tokens are read from files, standard input or environment
+variables, never from arguments.";
 
 /// Credentials, tokens and policies for the Portcullis filter.
 #[derive(Debug, Parser)]
@@ -153,7 +156,7 @@ Examples:
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:
-  portcullis token issue --sub alice --role admin --secret-env SECRET_KEY > token.jwt
+  portcullis token issue --sub alice --secret-env SECRET_KEY > token.jwt
   portcullis token inspect --file token.jwt
   portcullis token verify --secret-env SECRET_KEY --file token.jwt";
 
@@ -172,7 +175,7 @@ Examples:
 const POLICY_EXAMPLES: &str = "\
 Examples:
   portcullis policy check policy.yaml
-  portcullis policy explain policy.yaml --method PUT --path /users/alice --token-file token.jwt
+  portcullis policy explain policy.yaml --path /search --token-file token.jwt
   portcullis policy test policy.yaml cases.yaml
   portcullis policy render policy.yaml --for envoy
   portcullis policy matrix policy.yaml
@@ -186,7 +189,8 @@ Examples:
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
-  portcullis completions bash > ~/.local/share/bash-completion/completions/portcullis
+  portcullis completions bash \\
+    > ~/.local/share/bash-completion/completions/portcullis
   portcullis completions zsh > \"${fpath[1]}/_portcullis\"
   portcullis completions fish > ~/.config/fish/completions/portcullis.fish";
 

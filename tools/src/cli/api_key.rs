@@ -46,7 +46,8 @@ Examples:
     portcullis api-key issue --owner alice@example.com > api.key
 
   For a machine in the office that only reads:
-    portcullis api-key issue --owner alice@example.com --role viewer --cidr 192.0.2.0/24 --expires 365d > api.key";
+    portcullis api-key issue --owner alice@example.com --role viewer \\
+      --cidr 192.0.2.0/24 --expires 365d > api.key";
 
 /// Options of `api-key issue`.
 #[derive(Debug, Args)]

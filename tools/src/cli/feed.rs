@@ -29,7 +29,8 @@ pub const EXAMPLES: &str = "\
 Examples:
   portcullis feed build --key feed.pem --out identity.feed
   portcullis feed verify identity.feed --jwks feed-jwks.json
-  portcullis feed inspect identity.feed --subject 019ac3f4-7d1c-7b55-9c8e-0d6f7a1b2c3d";
+  portcullis feed inspect identity.feed \\
+    --subject 019ac3f4-7d1c-7b55-9c8e-0d6f7a1b2c3d";
 
 const BUILD_ABOUT: &str = "\
 Write one signed file with what the filter is to know beyond what tokens say, and replace the one there is at once. Serve it from \
@@ -52,10 +53,12 @@ Examples:
     portcullis feed build --key feed.pem --out identity.feed --ttl 1h
 
   Accounts of another system:
-    portcullis feed build --key feed.pem --out identity.feed --subjects users.csv --revoked revoked.jsonl
+    portcullis feed build --key feed.pem --out identity.feed \\
+      --subjects users.csv --revoked revoked.jsonl
 
   And what changed since last night's:
-    portcullis feed build --key feed.pem --out identity.feed --base night.feed --delta-out identity.delta";
+    portcullis feed build --key feed.pem --out identity.feed \\
+      --base night.feed --delta-out identity.delta";
 
 /// Options of `feed build`.
 #[derive(Debug, Args)]
@@ -118,7 +121,8 @@ Examples:
   portcullis feed verify identity.feed --jwks feed-jwks.json
 
   And whether it follows on the one that is in force:
-    portcullis feed verify identity.feed --jwks feed-jwks.json --newer-than 1764000000000";
+    portcullis feed verify identity.feed --jwks feed-jwks.json \\
+      --newer-than 1764000000000";
 
 /// Options of `feed verify`.
 #[derive(Debug, Args)]
@@ -150,7 +154,8 @@ const INSPECT_EXAMPLES: &str = "\
 Examples:
   portcullis feed inspect identity.feed
   portcullis feed inspect identity.feed --subject alice
-  portcullis feed inspect identity.delta --jti 4f5dbb2c-6d0b-4a52-9a0e-3c1f3f6f8a11 --json";
+  portcullis feed inspect identity.delta \\
+    --jti 4f5dbb2c-6d0b-4a52-9a0e-3c1f3f6f8a11 --json";
 
 /// Options of `feed inspect`.
 #[derive(Debug, Args)]

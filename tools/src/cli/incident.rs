@@ -29,7 +29,8 @@ impl IncidentCommand {
 /// Examples of `incident`.
 pub const INCIDENT_EXAMPLES: &str = "\
 Examples:
-  portcullis incident report --user 0f8fad5b --since 7d --audit audit.log --out incident";
+  portcullis incident report --user 0f8fad5b --since 7d \\
+    --audit audit.log --out incident";
 
 const REPORT_ABOUT: &str = "\
 Gather the evidence about a user: a timeline, the addresses and routes, the sessions (by the digest of the token's id), what was \
@@ -41,10 +42,13 @@ it is about a person.";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
-  portcullis incident report --user 0f8fad5b-d9cb-469f-a165-70867728950e --since 7d --audit audit.log.1.gz audit.log --key-env AUDIT_KEY --out incident.zip
+  portcullis incident report --user 0f8fad5b-d9cb-469f-a165-70867728950e \\
+    --since 7d --audit audit.log.1.gz audit.log \\
+    --key-env AUDIT_KEY --out incident.zip
 
   With the history of the account, and an e-mail address in the place of the id:
-    portcullis incident report --user alice@example.com --since 48h --audit audit.log admin.log --store portcullis.db --out incident";
+    portcullis incident report --user alice@example.com --since 48h \\
+      --audit audit.log admin.log --store portcullis.db --out incident";
 
 /// Options of `incident report`.
 #[derive(Debug, Args)]

@@ -134,7 +134,7 @@ Examples:
   Later, when no token of the old key is good any more:
     portcullis key rotate --jwks jwks.json --retire 2026-11
 
-  A private key got out: a new one, and the old one gone at once, and with it every token it signed:
+  A private key got out: a new one, and the old one and its tokens gone at once:
     portcullis key rotate --jwks jwks.json --out new.pem --retire 2026-11";
 
 /// Options of `key rotate`.

@@ -35,7 +35,7 @@ Examples:
   Ask for password and code:
     portcullis login alice@example.com
 
-  In a script, with the answer of an OAuth token endpoint (RFC 6749 section 5.1):
+  In a script, with the answer of a token endpoint (RFC 6749 section 5.1):
     portcullis login alice@example.com --file password.txt --json
 
   Password and code from standard input:

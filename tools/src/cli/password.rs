@@ -117,7 +117,8 @@ Examples:
     portcullis password verify --hash-file password.hash
 
   In a script, from files:
-    portcullis password verify --hash-file password.hash --file password.txt && echo welcome";
+    portcullis password verify --hash-file password.hash \\
+      --file password.txt && echo welcome";
 
 /// Options of `password verify`.
 #[derive(Debug, Args)]
@@ -148,7 +149,8 @@ Examples:
     portcullis password strength
 
   In a script, knowing what an attacker would try first:
-    portcullis password strength --context alice --context example.com --file password.txt --json";
+    portcullis password strength --context alice --context example.com \\
+      --file password.txt --json";
 
 /// Options of `password strength`.
 #[derive(Debug, Args)]

@@ -90,15 +90,18 @@ Examples:
     portcullis policy explain policy.yaml --path /healthz
 
   With a token, from an address, on a host:
-    portcullis policy explain policy.yaml --method PUT --path /users/alice/documents/1 \\
-      --token-file token.jwt --ip 10.0.0.7 --host api.example.com
+    portcullis policy explain policy.yaml --method PUT \\
+      --path /users/alice/documents/1 --token-file token.jwt \\
+      --ip 10.0.0.7 --host api.example.com
 
   With the keys of a provider that fetches them:
-    portcullis policy explain policy.yaml --path /search --token-file token.jwt --provider-jwks keycloak=jwks.json
+    portcullis policy explain policy.yaml --path /search \\
+      --token-file token.jwt --provider-jwks keycloak=jwks.json
 
   A preflight:
     portcullis policy explain policy.yaml --method OPTIONS --path /search \\
-      --header 'origin: https://app.example.com' --header 'access-control-request-method: GET'";
+      --header 'origin: https://app.example.com' \\
+      --header 'access-control-request-method: GET'";
 
 /// Options of `policy explain`.
 #[derive(Debug, Args)]
@@ -240,7 +243,7 @@ Examples:
   In the terminal:
     portcullis policy matrix policy.yaml
 
-  As one page to send around; it needs no network, and a page from before is replaced:
+  As one page to send around; it needs no network, and replaces one from before:
     portcullis policy matrix policy.yaml --html matrix.html";
 
 /// Options of `policy matrix`.
@@ -320,5 +323,5 @@ Examples:
   Write it beside the policy:
     portcullis policy schema > policy.schema.json
 
-  and name it in the policy's first line, for editors with the YAML language server:
+  and name it in the policy's first line, for the YAML language server:
     # yaml-language-server: $schema=./policy.schema.json";

@@ -17,11 +17,14 @@ image, which is compared by its own digest.";
 pub const EXAMPLES: &str = "\
 Examples:
   For Envoy, with the module beside its configuration:
-    portcullis policy render policy.yaml --for envoy --module /etc/envoy/portcullis.wasm
+    portcullis policy render policy.yaml --for envoy \\
+      --module /etc/envoy/portcullis.wasm
 
   For Istio's ingress gateway, pinned to an image:
-    portcullis policy render policy.yaml --for istio --namespace istio-system --selector istio=ingressgateway \\
-      --url oci://registry.example.com/portcullis:0.1.0 --sha256 \"$digest\" > wasmplugin.yaml
+    portcullis policy render policy.yaml --for istio \\
+      --namespace istio-system --selector istio=ingressgateway \\
+      --url oci://registry.example.com/portcullis:0.1.0 \\
+      --sha256 \"$digest\" > wasmplugin.yaml
 
   For a Gateway of Envoy Gateway:
     portcullis policy render policy.yaml --for envoy-gateway --gateway edge \\

@@ -23,11 +23,13 @@ Examples:
     portcullis token revoke --token-file token.jwt
 
   One that a record names:
-    portcullis token revoke --jti 4f5dbb2c-6d0b-4a52-9a0e-3c1f3f6f8a11 --expires 2026-11-28T13:00:00Z
+    portcullis token revoke --jti 4f5dbb2c-6d0b-4a52-9a0e-3c1f3f6f8a11 \\
+      --expires 2026-11-28T13:00:00Z
 
   All that Alice was issued until now, or until a key was stolen:
     portcullis token revoke --user alice@example.com
-    portcullis token revoke --user alice@example.com --before 2026-11-28T12:00:00Z --reason 'ticket 4713'";
+    portcullis token revoke --user alice@example.com \\
+      --before 2026-11-28T12:00:00Z --reason 'ticket 4713'";
 
 /// Options of `token revoke`.
 #[derive(Debug, Args)]

@@ -82,8 +82,10 @@ Examples:
     portcullis init admin@example.com
 
   In a script, with the keys where backups of the store do not go:
-    export PORTCULLIS_STORE=/var/lib/portcullis/portcullis.db PORTCULLIS_KEY_FILE=/etc/portcullis/store.keys
-    portcullis init admin@example.com --secret-file /etc/portcullis/secret.key --file password.txt";
+    export PORTCULLIS_STORE=/var/lib/portcullis/portcullis.db
+    export PORTCULLIS_KEY_FILE=/etc/portcullis/store.keys
+    portcullis init admin@example.com \\
+      --secret-file /etc/portcullis/secret.key --file password.txt";
 
 /// Options of `init`.
 #[derive(Debug, Args)]

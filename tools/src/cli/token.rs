@@ -54,10 +54,11 @@ Examples:
     portcullis token issue --sub alice --role admin --secret-env SECRET_KEY
 
   With issuer, audience and claims of one's own:
-    portcullis token issue --sub alice --iss https://issuer.example.com --aud portcullis-demo \\
-      --claim tenant='\"acme\"' --claim scope='\"docs:read docs:write\"' --secret-file secret.key
+    portcullis token issue --sub alice --iss https://issuer.example.com \\
+      --aud portcullis-demo --claim tenant='\"acme\"' \\
+      --claim scope='\"docs:read docs:write\"' --secret-file secret.key
 
-  With a private key (PKCS#8 PEM); the algorithm and the key's name follow from the key:
+  With a private key (PKCS#8 PEM); algorithm and `kid` follow from the key:
     portcullis key generate --algorithm EdDSA --out ed25519.pem
     portcullis token issue --sub alice --key ed25519.pem --ttl 12h";
 
@@ -177,7 +178,8 @@ believe it. The token is read from standard input or a file.";
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
-  portcullis token issue --sub alice --secret-env SECRET_KEY | portcullis token inspect
+  portcullis token issue --sub alice --secret-env SECRET_KEY \\
+    | portcullis token inspect
   portcullis token inspect --file token.jwt --json";
 
 /// Options of `token inspect`.
@@ -208,13 +210,16 @@ Examples:
     portcullis token verify --policy policy.yaml --file token.jwt
 
   Under a policy that fetches its keys:
-    portcullis token verify --policy policy.yaml --provider-jwks keycloak=jwks.json --file token.jwt
+    portcullis token verify --policy policy.yaml \\
+      --provider-jwks keycloak=jwks.json --file token.jwt
 
   With public keys, for one audience, as of yesterday:
-    portcullis token verify --jwks jwks.json --audience portcullis-demo --at 2026-11-23T12:00:00Z --file token.jwt
+    portcullis token verify --jwks jwks.json --audience portcullis-demo \\
+      --at 2026-11-23T12:00:00Z --file token.jwt
 
   With a shared secret:
-    portcullis token issue --sub alice --secret-env SECRET_KEY | portcullis token verify --secret-env SECRET_KEY";
+    portcullis token issue --sub alice --secret-env SECRET_KEY \\
+      | portcullis token verify --secret-env SECRET_KEY";
 
 /// Options of `token verify`.
 #[derive(Debug, Args)]

@@ -90,7 +90,8 @@ sign in are forgotten. Be sure who asks: this is what a thief of the password wo
 
 const RESET_EXAMPLES: &str = "\
 Examples:
-  portcullis user totp reset alice@example.com --reason 'lost phone, seen in person'";
+  portcullis user totp reset alice@example.com \\
+    --reason 'lost phone, seen in person'";
 
 /// Options of `user totp reset`.
 #[derive(Debug, Args)]

@@ -13,10 +13,11 @@ On a terminal and elsewhere, records are lines of columns; --json prints the lin
 pub const SEARCH_EXAMPLES: &str = "\
 Examples:
   What was refused to somebody in the last day:
-    portcullis audit search audit.log --user 0f8fad5b --decision deny --since 24h
+    portcullis audit search audit.log --user bob --decision deny --since 24h
 
   From a network, in rotated files too, for another program:
-    portcullis audit search audit.log.2.gz audit.log.1 audit.log --ip 203.0.113.0/24 --json
+    portcullis audit search audit.log.2.gz audit.log.1 audit.log \\
+      --ip 203.0.113.0/24 --json
 
   As it happens:
     portcullis audit search audit.log --follow --reason token_signature";
@@ -45,7 +46,7 @@ Lines removed from the very end leave no trace in the file itself: a later check
 
 pub const VERIFY_EXAMPLES: &str = "\
 Examples:
-  portcullis audit verify audit.log.2.gz audit.log.1 audit.log --key-env AUDIT_KEY
+  portcullis audit verify audit.log.1.gz audit.log --key-env AUDIT_KEY
 
   From where the last run stopped:
     portcullis audit verify audit.log --key-env AUDIT_KEY --since audit.state";
@@ -60,7 +61,8 @@ Examples:
   portcullis audit checkpoint audit.log --key-env AUDIT_KEY --out audit.state
 
   Every night, one after the other:
-    portcullis audit checkpoint audit.log --key-env AUDIT_KEY --since audit.state --out audit.state";
+    portcullis audit checkpoint audit.log --key-env AUDIT_KEY \\
+      --since audit.state --out audit.state";
 
 pub const PRUNE_ABOUT: &str = "\
 Remove records that are older than this from plain files, in place. Where lines of a chain are removed, one sealed line at the \
@@ -82,7 +84,8 @@ Common Schema 8.11. csv: one column a field, where what a spreadsheet would take
 pub const EXPORT_EXAMPLES: &str = "\
 Examples:
   portcullis audit export audit.log --format ocsf --since 1h
-  portcullis audit export audit.log --format csv --decision deny --out denied.csv";
+  portcullis audit export audit.log --format csv --decision deny \\
+    --out denied.csv";
 
 pub const SCHEMA_ABOUT: &str = "\
 Print the JSON Schema (2020-12) of a record: those that the filter writes and those of this command.";

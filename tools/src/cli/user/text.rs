@@ -13,7 +13,8 @@ Examples:
     portcullis user add alice@example.com --role editor
 
   In a script:
-    portcullis user add bob@example.com --role viewer --name 'Bob Example' --file password.txt --reason 'ticket 4711'";
+    portcullis user add bob@example.com --role viewer --name 'Bob Example' \\
+      --file password.txt --reason 'ticket 4711'";
 
 pub const LIST_ABOUT: &str = "\
 List users in the order they were added, by the page. On a terminal as a table; in a pipe one user a line, with tabs between id, \
@@ -52,11 +53,13 @@ Examples:
     portcullis user set-password alice@example.com
 
   In a script:
-    portcullis user set-password alice@example.com --file password.txt --reason 'forgotten'";
+    portcullis user set-password alice@example.com --file password.txt \\
+      --reason 'forgotten'";
 
 pub const SET_DETAILS_EXAMPLES: &str = "\
 Examples:
-  portcullis user set-details alice@example.com --email alice@example.org --reason 'moved'
+  portcullis user set-details alice@example.com \\
+    --email alice@example.org --reason 'moved'
   portcullis user set-details alice@example.com --name 'Alice Example'";
 
 pub const DISABLE_ABOUT: &str = "\
@@ -99,7 +102,8 @@ Asks on a terminal; elsewhere, --yes must say so. Do not put anything personal i
 
 pub const ERASE_EXAMPLES: &str = "\
 Examples:
-  portcullis user erase alice@example.com --reason 'asked on 2026-11-28, ticket 4711'";
+  portcullis user erase alice@example.com \\
+    --reason 'asked on 2026-11-28, ticket 4711'";
 
 pub const PRUNE_ABOUT: &str = "\
 Forget users who have not signed in for a long time, or were added that long ago and never did, as `user erase` forgets one.
@@ -116,8 +120,10 @@ Examples:
 
 pub const CONSENT_EXAMPLES: &str = "\
 Examples:
-  portcullis user consent give alice@example.com --purpose newsletter --text-version 2026-11
-  portcullis user consent withdraw alice@example.com --purpose newsletter --text-version 2026-11
+  portcullis user consent give alice@example.com \\
+    --purpose newsletter --text-version 2026-11
+  portcullis user consent withdraw alice@example.com \\
+    --purpose newsletter --text-version 2026-11
   portcullis user consent list alice@example.com";
 
 pub const IMPORT_ABOUT: &str = "\
@@ -136,4 +142,5 @@ Examples:
     portcullis user import users.csv --dry-run
 
   From the start, or from where an import was cut off:
-    portcullis user import users.jsonl --skip-existing --reason 'moved from the old shop'";
+    portcullis user import users.jsonl --skip-existing \\
+      --reason 'moved from the old shop'";
