@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::exit::Failure;
 
 mod credentials;
+mod der;
 #[cfg(test)]
 mod tests;
 
@@ -64,6 +65,24 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     String::from_utf8(std::mem::take(&mut *bytes))
         .map(Zeroizing::new)
         .map_err(|_| Failure::invalid(format!("{} is not UTF-8 text", describe(path))))
+}
+
+/// Reads a file that should have a key in it as text: PEM, or a JSON Web Key.
+///
+/// # Errors
+/// As [`read`], or it is not UTF-8; a key in DER is told from that.
+pub fn key_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let mut bytes = read(path)?;
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
+        let bytes = Zeroizing::new(error.into_bytes());
+        let name = describe(path);
+        match der::Content::of(&bytes) {
+            Some(content) => Failure::invalid(format!("{name} is {content} in DER form, and not in PEM form"))
+                .remedy(format!("convert it with: {}", content.conversion())),
+            None => Failure::invalid(format!("{name} is not UTF-8 text"))
+                .remedy("name a key in PEM form, which starts with `-----BEGIN `, or a JSON Web Key"),
+        }
+    })
 }
 
 /// Refuses a command line on which more than one input is `-`: standard input can be read once.

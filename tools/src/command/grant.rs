@@ -53,7 +53,7 @@ pub fn refresh_token(input: &RefreshTokenInput) -> Result<Option<RefreshToken>, 
 /// The key cannot be read, or cannot sign so.
 pub fn issuer(args: &AccessTokenArgs) -> Result<Issuer, Failure> {
     let key = match (&args.key, &args.secret_env, &args.secret_file) {
-        (Some(path), _, _) => SigningKey::from_pem(&input::read_text(path)?, &input::describe(path))?,
+        (Some(path), _, _) => SigningKey::from_pem(&input::key_text(path)?, &input::describe(path))?,
         (None, Some(name), _) => SigningKey::Hmac(decode_secret(input::secret_variable(name)?, args.secret_encoding)?),
         (None, None, Some(path)) => SigningKey::Hmac(decode_secret(input::secret_file(path)?, args.secret_encoding)?),
         (None, None, None) => SigningKey::Hmac(decode_secret(usual_secret()?, args.secret_encoding)?),

@@ -29,7 +29,7 @@ pub struct NamedKey {
 /// # Errors
 /// The file cannot be read, or a key in it is none that verifies tokens here.
 pub fn read(path: &Path) -> Result<Vec<NamedKey>, Failure> {
-    parse(&input::read_text(path)?, &input::describe(path))
+    parse(&input::key_text(path)?, &input::describe(path))
 }
 
 /// Reads keys from the text of a file.

@@ -20,7 +20,7 @@ pub fn rows(table: &str) -> Option<Vec<Value>> {
 }
 
 /// Says something that is seen even when the test passes: the harness only captures the printing macros.
-fn say(line: &str) {
+pub fn say(line: &str) {
     let _unseen = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -1,8 +1,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::fixtures::say;
 use crate::support::{directory, file, key, run, run_with};
 
 /// A kind of key for each algorithm that has one of its own, with an algorithm of each.
@@ -185,6 +187,59 @@ fn a_thumbprint_is_of_one_key() {
     let two = format!("{{\"keys\": [{rfc8037}, {rfc8037}]}}");
     run_with(["key", "thumbprint", "-"], two).fails(3, "standard input has 2 keys");
     run_with(["key", "thumbprint", "-"], "hello").fails(3, "neither a key in PEM form nor a JSON Web Key");
+}
+
+/// The remedies are run: what they make is the same key.
+#[test]
+fn a_key_in_der_says_how_it_becomes_pem() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        return say("skipped: no openssl to make keys in DER form with");
+    }
+    let directory = directory("key_der");
+    let (rsa, p256) = (key("rsa2048.pem"), key("p256.pem"));
+    let openssl = |line: &str| {
+        let mut words = line.split(' ');
+        let mut openssl = Command::new(words.next().unwrap());
+        let done = openssl.args(words).current_dir(&directory).stdin(Stdio::null()).output().unwrap();
+        assert!(done.status.success(), "{line}: {done:?}");
+        done.stdout
+    };
+    for (pem, making, is) in [
+        (&rsa, "openssl pkey -outform DER -out key.der -in", "a private key"),
+        (&rsa, "openssl rsa -traditional -outform DER -out key.der -in", "a private key"),
+        (&p256, "openssl ec -outform DER -out key.der -in", "a private key"),
+        (&p256, "openssl pkey -pubout -outform DER -out key.der -in", "a public key"),
+        (&rsa, "openssl pkey -pubout -outform DER -out key.der -in", "a public key"),
+        (&rsa, "openssl rsa -RSAPublicKey_out -outform DER -out key.der -in", "a public key"),
+        (&rsa, "openssl req -x509 -new -subj /CN=a -outform DER -out key.der -key", "a certificate"),
+    ] {
+        openssl(&format!("{making} {}", text(pem)));
+        let outcome = run(["key", "thumbprint", text(&directory.join("key.der"))]);
+        assert!(outcome.stderr.contains(&format!("is {is} in DER form")), "{making}: {outcome:?}");
+        let remedy = outcome.stderr.split_once("convert it with: ").unwrap().1.trim().to_owned();
+        outcome.fails(3, "in DER form, and not in PEM form");
+        let made = directory.join("made.pem");
+        let command = remedy.replace("-in FILE", "-in key.der").replace("NEW_FILE", "made.pem");
+        match command.split_once(" > ") {
+            Some((command, _)) => fs::write(&made, openssl(command)).unwrap(),
+            None => drop(openssl(&command)),
+        }
+        let expected = run(["key", "thumbprint", text(pem)]).ok();
+        assert_eq!(run(["key", "thumbprint", text(&made)]).ok(), expected, "{making}: {remedy}");
+    }
+    let noise = directory.join("noise");
+    fs::write(&noise, [0xff, 0xfe, 0x00]).unwrap();
+    run(["key", "thumbprint", text(&noise)]).fails(3, "help: name a key in PEM form");
+
+    let secret = ["-passout", "pass:a", "-topk8", "-outform", "DER", "-out", "key.der", "-in", text(&rsa)].join(" ");
+    openssl(&format!("openssl pkcs8 {secret}"));
+    run(["token", "issue", "--sub", "a", "--key", text(&directory.join("key.der"))])
+        .fails(3, "is an encrypted private key in DER form");
+    openssl("openssl pkcs8 -inform DER -in key.der -out made.pem -passin pass:a");
+    assert_eq!(
+        run(["key", "thumbprint", text(&directory.join("made.pem"))]).ok(),
+        run(["key", "thumbprint", text(&rsa)]).ok()
+    );
 }
 
 /// A directory with a set in it, and rotations of that set.

@@ -102,7 +102,7 @@ fn spare(args: &FeedBuildArgs) -> Result<(), Failure> {
 }
 
 fn signer(args: &FeedBuildArgs) -> Result<Signer, Failure> {
-    let key = SigningKey::from_pem(&input::read_text(&args.key)?, &input::describe(&args.key))?;
+    let key = SigningKey::from_pem(&input::key_text(&args.key)?, &input::describe(&args.key))?;
     let algorithm = key.algorithm(args.algorithm)?;
     let kid = args.kid.clone().or_else(|| key.public().map(|key| key.thumbprint()));
     Ok(Signer { key, algorithm, kid })

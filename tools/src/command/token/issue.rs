@@ -140,7 +140,7 @@ fn remedy_for_twice(name: &str) -> String {
 
 fn read_key(input: &KeyInput, encoding: SecretEncoding) -> Result<SigningKey, Failure> {
     match (&input.key, &input.secret_env, &input.secret_file) {
-        (Some(path), _, _) => SigningKey::from_pem(&input::read_text(path)?, &input::describe(path)),
+        (Some(path), _, _) => SigningKey::from_pem(&input::key_text(path)?, &input::describe(path)),
         (None, Some(name), _) => decode_secret(input::secret_variable(name)?, encoding).map(SigningKey::Hmac),
         (None, None, Some(path)) => decode_secret(input::secret_file(path)?, encoding).map(SigningKey::Hmac),
         (None, None, None) => Err(Failure::usage("no key given").remedy("use --key, --secret-env or --secret-file")),
