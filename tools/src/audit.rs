@@ -9,6 +9,7 @@ pub mod query;
 pub mod record;
 pub mod scan;
 pub mod seal;
+pub mod seen;
 pub mod source;
 pub mod stats;
 pub mod table;

@@ -109,6 +109,34 @@ fn a_search_takes_many_questions_at_once() {
     );
 }
 
+#[test]
+fn a_file_without_a_record_is_told_from_one_where_none_fits() {
+    let folder = directory("audit-none");
+    let records = sealed(4, START);
+    for (text, is_log, message) in [
+        (records.join("\n"), true, "records"),
+        (format!("[2026][12][info] starting\nwasm log: {}\n", records[0]), true, "a record among other lines"),
+        (records[5].clone(), true, "a checkpoint"),
+        (String::new(), true, "nothing"),
+        ("hello\n{\"level\":\"info\"}\n".to_owned(), false, "another log"),
+    ] {
+        let path = file(&folder, "a.log", &text);
+        for filter in [&[][..], &["--user", "nobody"]] {
+            let run = |command: &str, more: &[&str]| {
+                run(["audit", command, path.to_str().unwrap()].iter().chain(filter).chain(more))
+            };
+            let (stats, search) = (run("stats", &["--json"]), run("search", &["--count"]));
+            assert_eq!(stats.code, if is_log { 0 } else { 3 }, "{message} {filter:?} {stats:?}");
+            assert_eq!(search.code, i32::from(search.stdout == "0\n"), "{message} {filter:?} {search:?}");
+            for outcome in [&stats, &search] {
+                let said = outcome.stderr.contains("no line is an audit record");
+                assert_eq!(said, !is_log, "{message} {filter:?} {outcome:?}");
+                assert_eq!(outcome.stderr.contains("name a file that records"), said, "{message} {outcome:?}");
+            }
+        }
+    }
+}
+
 /// A command that goes on until it is dropped.
 struct Running(Child);
 

@@ -4,6 +4,7 @@ use super::{follow, query};
 use crate::audit::query::Query;
 use crate::audit::record::Record;
 use crate::audit::scan::{Flow, scan};
+use crate::audit::seen::{NO_RECORDS_REMEDY, Seen};
 use crate::audit::source::{Source, object};
 use crate::audit::table;
 use crate::cli::SearchArgs;
@@ -30,9 +31,10 @@ pub fn run(args: &SearchArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
     }
     let sources = Source::find_all(&args.files)?;
     let bar = terminal.bar("searching MiB");
-    let count_only = args.count;
+    let (count_only, seen) = (args.count, Seen::default());
     // The lines that fit, one behind the other; where they are only counted, just how many.
     let work = |block: &[u8]| {
+        seen.look(block);
         let (mut count, mut lines) = (0_u64, Vec::new());
         query.candidates(block, |line| {
             if let Some(object) = fitting(&query, line) {
@@ -56,6 +58,10 @@ pub fn run(args: &SearchArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
         }
         Ok(if terminal.is_closed() { Flow::Stop } else { Flow::GoOn })
     })?;
+    if seen.is_something_else() {
+        terminal.flush()?;
+        terminal.note(format_args!("no line is an audit record: {NO_RECORDS_REMEDY}"));
+    }
     if args.count {
         terminal.line(found)?;
     }

@@ -6,6 +6,7 @@ use super::query;
 use crate::audit::query::Query;
 use crate::audit::record::Record;
 use crate::audit::scan::{Flow, scan};
+use crate::audit::seen::{NO_RECORDS_REMEDY, Seen};
 use crate::audit::source::{Source, object};
 use crate::audit::stats::{Tally, page, sparkline};
 use crate::cli::StatsArgs;
@@ -44,10 +45,11 @@ pub fn run(args: &StatsArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
 /// Counts the records of files.
 ///
 /// # Errors
-/// One cannot be read.
+/// One cannot be read, or they have lines and no record.
 pub fn count(query: &Query, sources: &[Source], terminal: &Terminal) -> Result<Tally, Failure> {
-    let mut tally = Tally::default();
+    let (mut tally, seen) = (Tally::default(), Seen::default());
     let work = |block: &[u8]| {
+        seen.look(block);
         let mut part = Tally::default();
         query.candidates(block, |line| {
             let record = object(line).and_then(Record::parse);
@@ -61,6 +63,9 @@ pub fn count(query: &Query, sources: &[Source], terminal: &Terminal) -> Result<T
         tally.merge(part);
         Ok(Flow::GoOn)
     })?;
+    if seen.is_something_else() {
+        return Err(Failure::invalid("no line is an audit record").remedy(NO_RECORDS_REMEDY));
+    }
     Ok(tally)
 }
 
