@@ -199,7 +199,8 @@ pub struct LogoutArgs {
     #[arg(long, value_name = "USER", conflicts_with_all = ["file", "env"])]
     pub user: Option<Handle>,
     /// Why, for the history.
-    #[arg(long, value_name = "TEXT", requires = "user")]
+    // clap waives `requires` where an option that is there excludes the required one.
+    #[arg(long, value_name = "TEXT", requires = "user", conflicts_with_all = ["file", "env", "all"])]
     pub reason: Option<String>,
     /// Where the store is.
     #[command(flatten)]

@@ -255,6 +255,12 @@ fn signing_out_ends_one_sign_in_or_all() {
     assert_eq!(accounts.actions(ALICE), ["add", "revoke_all"]);
     accounts.ask(["logout", "--user", "nobody@example.com"]).fails(1, "no such user");
     accounts.ask(["logout", "--user", ALICE, "--all"]).fails(2, "cannot be used with");
+    accounts.ask(["logout", "--reason", "lost laptop"]).fails(2, "--user <USER>");
+    for option in [&["--file", "token.txt"][..], &["--env", "TOKEN"], &["--all"]] {
+        accounts
+            .ask(["logout", "--reason", "lost laptop"].into_iter().chain(option.iter().copied()))
+            .fails(2, "cannot be used with");
+    }
 }
 
 #[test]
