@@ -14,6 +14,10 @@ fn lockout() -> Lockout {
     }
 }
 
+fn with(window: u64, duration: u64) -> Lockout {
+    Lockout { window: Duration::from_secs(window), duration: Duration::from_secs(duration), ..lockout() }
+}
+
 fn at(seconds: i64) -> UnixTime {
     UnixTime::from_seconds(1_750_000_000 + seconds)
 }
@@ -49,6 +53,110 @@ fn too_many_failures_lock_out_for_a_while() {
     assert_eq!(slot.change(&one, Change::Fail, 120), Standing::Locked(200), "no longer for trying on");
     assert_eq!(slot.standing(&one, 320), Standing::Open, "it ends");
     assert_eq!(slot.change(&one, Change::Fail, 320), Standing::Open, "and begins anew");
+}
+
+/// What happens to one caller, in milliseconds, under lockouts whose lock is shorter than the window, as long, and longer.
+#[test]
+fn a_lock_lasts_for_its_duration_whatever_the_window() {
+    use Change::{Confirm, Fail, GiveBack, Reserve};
+    use Standing::{Locked, Open};
+    for (window, duration) in [(61, 4), (4, 4), (5, 4), (1, 4), (900, 1), (60, 60), (60, 300), (7 * 86_400, 900)] {
+        let (lockout, one) = (with(window, duration), counter("192.0.2.1"));
+        let length = i64::try_from(duration).unwrap() * 1000;
+        let whole = u32::try_from(duration).unwrap();
+        let steps: &[(i64, Option<Change>, Standing, &str)] = &[
+            (700, Some(Fail), Open, "the first"),
+            (800, Some(Fail), Open, "the second"),
+            (900, Some(Fail), Locked(whole), "the last"),
+            (901, None, Locked(whole), "rounded up"),
+            (950, Some(Fail), Locked(whole), "one that another worker let in"),
+            (950, Some(Reserve), Locked(whole), "no attempt either"),
+            (length - 100, None, Locked(1), "a second to go"),
+            (length - 99, None, Locked(1), "less than a second to go"),
+            (length + 899, None, Locked(1), "a millisecond to go"),
+            (length + 900, None, Open, "over"),
+            (length + 900, Some(Fail), Open, "the first of the next"),
+            (length + 950, Some(Reserve), Open, "an attempt"),
+            (length + 950, Some(GiveBack), Open, "which is good"),
+            (length + 960, Some(Fail), Open, "the second of the next"),
+            (length + 970, Some(Reserve), Open, "another attempt"),
+            (length + 980, Some(Confirm), Locked(whole), "the last of the next"),
+            (2 * length + 979, None, Locked(1), "locked again, for as long"),
+            (2 * length + 980, None, Open, "and over again"),
+        ];
+        let mut slot = Vec::new();
+        for (after, change, expected, message) in steps {
+            let now = UnixTime::from_millis(at(0).millis() + after);
+            let standing = match change {
+                None => lockout.standing(&slot, &one, now),
+                Some(change) => {
+                    let (next, standing) = lockout.change(&slot, &one, *change, now);
+                    slot = next.unwrap_or(slot);
+                    standing
+                }
+            };
+            assert_eq!(standing, *expected, "{message}, {duration} s within {window} s");
+        }
+    }
+}
+
+#[test]
+fn attempts_that_outlast_a_lock_still_count() {
+    let (lockout, one) = (with(60, 4), counter("192.0.2.1"));
+    let mut slot = Vec::new();
+    for (second, change, expected, message) in [
+        (0, Change::Reserve, Standing::Open, "a first attempt"),
+        (0, Change::Reserve, Standing::Open, "a second"),
+        (1, Change::Fail, Standing::Locked(1), "a guessed token: with those under way, all that there may be"),
+        (1, Change::Fail, Standing::Locked(1), "on another worker"),
+        (1, Change::Fail, Standing::Locked(4), "on a third"),
+        (5, Change::Reserve, Standing::Open, "after the lock, one beside the two"),
+        (5, Change::Reserve, Standing::Locked(1), "and no more"),
+        (6, Change::Confirm, Standing::Locked(1), "one of them failed"),
+        (7, Change::GiveBack, Standing::Open, "one did not"),
+        (8, Change::Confirm, Standing::Open, "the last failed"),
+        (64, Change::Fail, Standing::Locked(4), "all within a window from the first"),
+        (68, Change::Fail, Standing::Open, "the first again"),
+        (127, Change::Fail, Standing::Open, "the second"),
+        (128, Change::Fail, Standing::Open, "the first of another window"),
+    ] {
+        let (next, standing) = lockout.change(&slot, &one, change, at(second));
+        slot = next.unwrap_or(slot);
+        assert_eq!(standing, expected, "{message}");
+    }
+}
+
+/// A window begins with a failure: a sign-in that is long under way takes nothing of it.
+#[test]
+fn a_window_begins_with_the_first_failure() {
+    let (mut slot, one) = (Slot(Vec::new()), counter("192.0.2.1"));
+    slot.change(&one, Change::Reserve, 0);
+    slot.change(&one, Change::Confirm, 50);
+    slot.change(&one, Change::Fail, 100);
+    assert_eq!(slot.change(&one, Change::Fail, 109), Standing::Locked(300));
+}
+
+#[test]
+fn a_clock_that_is_set_back_locks_nobody_out_for_longer() {
+    for (window, duration) in [(3600, 4), (60, 60), (60, 300)] {
+        let (lockout, one) = (with(window, duration), counter("192.0.2.1"));
+        let mut slot = Vec::new();
+        for second in [0, 0, 50] {
+            slot = lockout.change(&slot, &one, Change::Fail, at(second)).0.unwrap_or_default();
+        }
+        let whole = u32::try_from(duration).unwrap();
+        for (second, expected, message) in [
+            (50, Standing::Locked(whole), "now"),
+            (40, Standing::Locked(whole + 10), "as far as clocks of workers may differ"),
+            (19, Standing::Open, "further"),
+            (-3600, Standing::Open, "an hour"),
+        ] {
+            assert_eq!(lockout.standing(&slot, &one, at(second)), expected, "{message}, for {duration} s");
+        }
+        let (next, standing) = lockout.change(&slot, &one, Change::Fail, at(19));
+        assert_eq!(standing, Standing::Open, "counted anew");
+        assert_eq!(lockout.standing(&next.unwrap_or_default(), &one, at(51)), Standing::Open, "when it comes round");
+    }
 }
 
 #[test]
@@ -111,7 +219,7 @@ fn a_slot_does_not_grow_and_forgets_no_lock_for_newcomers() {
 #[test]
 fn nonsense_in_a_slot_locks_nobody_out_for_ever() {
     let one = counter("192.0.2.1");
-    let locked = [&one.0[..], &[0xff; 16]].concat();
+    let locked = [&one.0[..], &[0xff; 20]].concat();
     assert_eq!(lockout().standing(&locked, &one, at(0)), Standing::Open, "a clock that was set back");
     assert_eq!(lockout().change(&locked, &one, Change::Fail, at(0)).1, Standing::Open, "and forgotten then");
     for slot in [&b"x"[..], &[0xff; 31], &[0xff; 4096]] {
