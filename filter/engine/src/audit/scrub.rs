@@ -89,7 +89,7 @@ pub fn scrub(value: &str) -> (String, bool) {
     if is_uuid(value) {
         return (value.to_owned(), false);
     }
-    if value.chars().count() > MAX_VALUE_CHARS || is_sensitive(value, 0) {
+    if value.chars().count() > MAX_VALUE_CHARS || is_sensitive(value, at_signs(value), 0) {
         return (MASKED.to_owned(), true);
     }
     match value.rsplit_once('@') {
@@ -114,10 +114,11 @@ pub(super) fn is_uuid(text: &str) -> bool {
     bytes.iter().zip(FORM).fold(true, |all, (byte, form)| all & fits(*byte, *form))
 }
 
-/// Whether anything in the text may not be repeated; an e-mail address in the text as given is another matter.
-fn is_sensitive(text: &str, depth: u8) -> bool {
+/// Whether anything in the text may not be repeated; an e-mail address in the text as given is another matter. `open`: how
+/// many at signs were to be seen there. A `+` in an address decodes to a space and brings none; `%40` does.
+fn is_sensitive(text: &str, open: usize, depth: u8) -> bool {
     let plain = fold(text);
-    if plain.contains('@') && (depth > 0 || plain != text.to_ascii_lowercase()) {
+    if at_signs(&plain) > open || open > 0 && plain != text.to_ascii_lowercase() {
         return true;
     }
     if has_credential(&plain) || text.contains("eyJ") || has_card_number(&plain) {
@@ -127,7 +128,7 @@ fn is_sensitive(text: &str, depth: u8) -> bool {
         return false;
     }
     let decoded = decode_form(text);
-    if decoded != text && is_sensitive(&decoded, depth.saturating_add(1)) {
+    if decoded != text && is_sensitive(&decoded, open, depth.saturating_add(1)) {
         return true;
     }
     let standard = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/' | '-' | '_');
@@ -144,9 +145,13 @@ fn is_sensitive(text: &str, depth: u8) -> bool {
         decoded.iter().flatten().any(|bytes| {
             let readable =
                 std::str::from_utf8(bytes).ok().filter(|text| !text.bytes().any(|byte| byte.is_ascii_control()));
-            readable.is_some_and(|text| is_sensitive(text, depth.saturating_add(1)))
+            readable.is_some_and(|text| is_sensitive(text, 0, depth.saturating_add(1)))
         })
     })
+}
+
+fn at_signs(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'@').count()
 }
 
 /// The text in lower case, with letters that only look different made the same, and signs that nobody sees left out.

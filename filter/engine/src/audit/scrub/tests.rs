@@ -56,6 +56,13 @@ fn an_address_keeps_its_initial_and_its_domain() {
         ("alice@", "a***@"),
         ("\"a@b\"@example.com", "\"***@example.com"),
         ("ALICE@EXAMPLE.COM", "A***@EXAMPLE.COM"),
+        ("alice+tag@example.com", "a***@example.com"),
+        ("Alice+Tag+2@Example.com", "A***@Example.com"),
+        ("+@example.com", "+***@example.com"),
+        ("%61lice@example.com", "%***@example.com"),
+        ("alice%2Btag@example.com", "a***@example.com"),
+        ("alice%tag@example.com", "a***@example.com"),
+        ("alice@example.com+bob", "[masked]"),
         ("alice@example.com, bob", "[masked]"),
         ("alice@example.com/alice", "[masked]"),
     ] {
@@ -136,6 +143,30 @@ fn no_encoding_hides_a_shape() {
 }
 
 #[test]
+fn an_address_in_the_open_hides_nothing_beside_it() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl";
+    for (value, message) in [
+        ("bob%40example.org+x@example.com", "another, in percent"),
+        ("bob%2540example.org@example.com", "another, in percent twice"),
+        ("bob%EF%BC%A0example.org@example.com", "another, full-width in percent"),
+        ("a%E2%80%8Blice@example.com", "a sign that nobody sees, in percent"),
+        ("bob\u{ff20}example.org+x@example.com", "another, full-width"),
+        ("x+@example.com%2Fbob%40example.org", "another, behind it"),
+        (&format!("{}+x@example.com", base64url("bob@example.org")), "another, in base64"),
+        (&format!("{}@example.com", base64url("bob+x@example.org")), "another with a plus, in base64"),
+        (&format!("x+{jwt}@example.com"), "a token"),
+        ("x+eyJhbGciOiJIUzI1NiJ9@example.com", "a part of a token"),
+        ("bearer+abcdef123456@example.com", "a bearer credential"),
+        ("password%3Dhunter2+x@example.com", "a password"),
+        ("https:%2F%2Falice:pw+x@example.com", "a password of a URL"),
+        ("4111+1111+1111+1111@example.com", "a card"),
+        ("x+sk_live_4eC39HqLyjWDarjtT1zdp7dc@example.com", "an API key"),
+    ] {
+        assert_eq!(scrub(value), (MASKED.to_owned(), true), "{message}: {value}");
+    }
+}
+
+#[test]
 fn card_numbers_are_those_of_a_brand_with_a_good_check_digit() {
     for (digits, expected) in [
         ("4111111111111111", true),
@@ -161,11 +192,29 @@ mod properties {
 
     proptest! {
         #[test]
-        fn no_address_survives(local in "[a-z]{2,12}(\\.[a-z]{1,12})?", domain in "[a-z]{2,10}\\.(com|org|de)") {
+        fn no_address_survives(local in "[a-z]{2,12}([.+][a-z]{1,12})?", domain in "[a-z]{2,10}\\.(com|org|de)") {
             let address = format!("{local}@{domain}");
             for value in [address.clone(), base64url(&address), address.replace('@', "%40"), address.to_uppercase()] {
                 let (left, masked) = scrub(&value);
                 prop_assert!(masked && !left.to_lowercase().contains(&address), "{} left {}", value, left);
+            }
+        }
+
+        /// A tag behind `+` is a part of an address like any other.
+        #[test]
+        fn an_address_with_a_tag_is_masked_like_one_without(
+            local in "[a-z]{1,5}", tag in "[a-z]{0,6}", domain in "[a-z]{2,5}\\.(com|org)",
+        ) {
+            prop_assert_eq!(scrub(&format!("{local}+{tag}@{domain}")), scrub(&format!("{local}@{domain}")));
+        }
+
+        #[test]
+        fn no_hidden_address_survives_beside_one_in_the_open(
+            open in "[a-z]{1,8}[+]?[a-z]{0,8}@[a-z]{2,8}\\.com", hidden in "[a-z]{2,8}[+]?[a-z]{1,8}", times in 1..3_usize,
+        ) {
+            let at = format!("%{}40", "25".repeat(times - 1));
+            for value in [format!("{hidden}{at}x.org+{open}"), format!("{open}+{hidden}{at}x.org")] {
+                prop_assert_eq!(scrub(&value).0, MASKED, "{}", value);
             }
         }
 
