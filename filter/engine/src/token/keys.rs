@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac};
-use jwt_simple::algorithms::{P256PublicKey, P384PublicKey, RSAPublicKey};
+use jwt_simple::algorithms::{P256PublicKey, P384PublicKey};
 use p256::ecdsa::signature::Verifier as _;
 use p521::pkcs8::EncodePublicKey as _;
 use sha2::{Sha256, Sha384, Sha512};
+use superboring::bn::BigNum;
 use superboring::hash::MessageDigest;
 use superboring::pkey::{PKey, Public};
-use superboring::rsa::Padding;
+use superboring::rsa::{Padding, Rsa};
 use superboring::sign::Verifier;
 
 use super::crypto::Crypto;
@@ -21,6 +22,13 @@ use crate::time::UnixTime;
 
 /// How many keys are tried for a token that names none: what an issuer publishes while it rotates, twice over.
 const MAX_KEYS_TRIED: usize = 8;
+
+/// How long an RSA modulus may be, in bits: the `rsa` crate takes none that is longer.
+const MAX_RSA_BITS: usize = 4096;
+
+/// How long an RSA exponent may be, in bits: those of the Windows CryptoAPI have up to 32, and BoringSSL takes one more. Each
+/// bit costs a squaring for every signature.
+const MAX_RSA_EXPONENT_BITS: usize = 33;
 
 /// The keys of a provider.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +84,12 @@ pub enum KeyError {
     /// An RSA modulus under 2048 bits (RFC 7518 section 3.3).
     #[error("an RSA key needs at least 2048 bits")]
     RsaTooShort,
+    /// An RSA modulus that is dearer to verify with than any in use.
+    #[error("an RSA key of more than {MAX_RSA_BITS} bits")]
+    RsaTooLong,
+    /// An RSA exponent that is none (RFC 8017 section 3.1), or one of which each signature would take long.
+    #[error("an RSA exponent that is even, under 3, or of more than {MAX_RSA_EXPONENT_BITS} bits")]
+    RsaExponent,
 }
 
 /// What a key may be, for pickers and messages.
@@ -108,18 +122,24 @@ impl Key {
     /// An RSA public key from its big-endian modulus and exponent.
     ///
     /// # Errors
-    /// [`KeyError`] where it is no such key or has fewer than 2048 bits.
+    /// [`KeyError`] where it is no such key, has fewer than 2048 bits or more than 4096, or an exponent of more than 33.
     pub fn rsa(kid: Option<String>, algorithm: Option<Algorithm>, n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
-        let significant = n.iter().skip_while(|byte| **byte == 0);
-        let bits = significant.clone().count() * 8
-            - significant.clone().next().map_or(0, |byte| byte.leading_zeros() as usize);
-        if bits < 2048 {
-            return Err(KeyError::RsaTooShort);
+        match bits(n) {
+            ..2048 => return Err(KeyError::RsaTooShort),
+            2048..=MAX_RSA_BITS => {}
+            _ => return Err(KeyError::RsaTooLong),
         }
-        let invalid = KeyError::Invalid("RSA");
-        let key = RSAPublicKey::from_components(n, e).map_err(|_| invalid.clone())?;
-        let spki = key.to_der().map_err(|_| invalid.clone())?;
-        let key = PKey::from_rsa(key.as_ref().clone()).map_err(|_| invalid)?;
+        if !is_odd(e) || !(2..=MAX_RSA_EXPONENT_BITS).contains(&bits(e)) {
+            return Err(KeyError::RsaExponent);
+        }
+        if !is_odd(n) {
+            return Err(KeyError::Invalid("RSA"));
+        }
+        // Not by `jwt-simple`, which takes no other exponent than 65537.
+        let number = |bytes: &[u8]| BigNum::from_slice(bytes);
+        let key = number(n).and_then(|n| number(e).and_then(|e| Rsa::<Public>::from_public_components(n, e)));
+        let key = key.and_then(|key| key.public_key_to_der().and_then(|spki| Ok((PKey::from_rsa(key)?, spki))));
+        let (key, spki) = key.map_err(|_| KeyError::Invalid("RSA"))?;
         Ok(Self::new(kid, algorithm, Material::Rsa(Box::new(key)), spki))
     }
 
@@ -261,6 +281,17 @@ impl Key {
             Material::Unavailable | Material::Hmac(_) | Material::Rsa(_) => false,
         }
     }
+}
+
+/// How many bits a big-endian number has.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let first = number.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
+    number.len().saturating_sub(zeros).saturating_mul(8).saturating_sub(first)
+}
+
+fn is_odd(number: &[u8]) -> bool {
+    number.last().is_some_and(|byte| byte % 2 == 1)
 }
 
 impl HmacKey {

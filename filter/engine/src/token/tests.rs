@@ -396,6 +396,26 @@ fn rsa_signatures_verify() {
 }
 
 #[test]
+fn rsa_signatures_verify_whatever_the_exponent() {
+    let payload = base64url(r#"{"sub":"u1","exp":4102444800}"#);
+    let input = |name: Algorithm| format!("{}.{payload}", base64url(format!(r#"{{"alg":"{name}"}}"#)));
+    for (exponent, modulus, signatures) in rsa::OF_OTHER_EXPONENTS {
+        let jwk = rsa_key(json!({"n": modulus, "e": exponent}));
+        let keys = KeySet::from_jwks(json!({"keys": [jwk]}).to_string().as_bytes(), false).unwrap();
+        let verifier = TokenVerifier { keys, algorithms: Algorithm::ALL.to_vec(), ..verifier() };
+        for (algorithm, signature) in signatures {
+            check(&verifier, &format!("{}.{signature}", input(algorithm)), "ok", &format!("{algorithm}, {exponent}"));
+            for bad in [vec![0; 256], [&[0; 255], [1].as_slice()].concat(), jws::decode(modulus).unwrap()] {
+                let token = format!("{}.{}", input(algorithm), base64url(bad));
+                check(&verifier, &token, "token_signature", &format!("{algorithm}, {exponent}, made up"));
+            }
+        }
+        let (first, second) = (signatures[0].1, signatures[1].0);
+        check(&verifier, &format!("{}.{first}", input(second)), "token_signature", "the other padding's");
+    }
+}
+
+#[test]
 fn ecdsa_signatures_have_one_form_and_no_zeros() {
     for signer in signers() {
         let [algorithm] = signer.algorithms else { continue };
@@ -685,10 +705,28 @@ fn keys_of_a_set_are_taken_or_passed_over() {
             Err("an RSA key needs at least 2048 bits"),
             "zeros make no key longer",
         ),
-        (rsa_key(json!({"e": ""})), Err("not a valid RSA key"), "no exponent"),
-        (rsa_key(json!({"e": "AA"})), Err("not a valid RSA key"), "an exponent of zero"),
-        (rsa_key(json!({"e": "AQ"})), Err("not a valid RSA key"), "an exponent of one"),
-        (rsa_key(json!({"e": base64url([0xff; 200])})), Err("not a valid RSA key"), "an exponent that takes for ever"),
+        (rsa_key(json!({"n": base64url([0xff; 512])})), Ok(()), "4096 bits"),
+        (
+            rsa_key(json!({"n": base64url([vec![0; 9], vec![0xff; 512]].concat())})),
+            Ok(()),
+            "zeros make no key too long",
+        ),
+        (
+            rsa_key(json!({"n": base64url([vec![1], vec![0xff; 512]].concat())})),
+            Err("an RSA key of more than 4096 bits"),
+            "4097 bits",
+        ),
+        (rsa_key(json!({"n": base64url([0xfe; 256])})), Err("not a valid RSA key"), "an even modulus"),
+        (rsa_key(json!({"e": ""})), Err("an RSA exponent that is even, under 3, or"), "no exponent"),
+        (rsa_key(json!({"e": "AA"})), Err("an RSA exponent that is even, under 3, or"), "an exponent of zero"),
+        (rsa_key(json!({"e": "AQ"})), Err("an RSA exponent that is even, under 3, or"), "an exponent of one"),
+        (rsa_key(json!({"e": "Ag"})), Err("an RSA exponent that is even, under 3, or"), "an exponent of two"),
+        (rsa_key(json!({"e": "Aw"})), Ok(()), "an exponent of three"),
+        (rsa_key(json!({"e": "AAAAAAAAAAM"})), Ok(()), "an exponent of three, behind zeros"),
+        (rsa_key(json!({"e": base64url([1, 0, 0])})), Err("an RSA exponent that is even"), "an even exponent"),
+        (rsa_key(json!({"e": base64url([1, 0xff, 0xff, 0xff, 0xff])})), Ok(()), "an exponent of 33 bits"),
+        (rsa_key(json!({"e": base64url([2, 0, 0, 0, 1])})), Err("or of more than 33 bits"), "an exponent of 34 bits"),
+        (rsa_key(json!({"e": base64url([0xff; 200])})), Err("of more than 33 bits"), "an exponent that takes for ever"),
         (rsa_key(json!({"e": null})), Err("not a valid JSON key"), "null for an exponent"),
         (ec(json!({})), Ok(()), "a P-256 key"),
         (ec(json!({"alg": "ES256"})), Ok(()), "for its algorithm"),

@@ -57,3 +57,56 @@ pub(super) const SIGNATURES: [(Algorithm, &str); 6] = [
          3Ue88uXz63tnb6owC8L7E2nTXdz4Eil0SAIxRci3ZXZX3UmnwPqguA",
     ),
 ];
+
+type Signatures = [(Algorithm, &'static str); 2];
+
+/// Keys of 2048 bits with other exponents, the least and the greatest prime that may be one, and what they signed of the same:
+/// by OpenSSL and Python's `cryptography`.
+pub(super) const OF_OTHER_EXPONENTS: [(&str, &str, Signatures); 2] = [
+    (
+        "Aw",
+        "t6uadyfLJ6ruGGEn61kHq3GGsfmFYvtrYlTlGIrsdlreOwo7ZFwwVKz89IJfbMALqC75ANuG-VtHVu6iP6fPInee6RAfDoed\
+         oK8PC_BhqSuuAndoW1cAR2SUvmm38v4xrNv212_0XgLBoevAyYoRlJpuQBZdbihwQqZuCTaP6_Kgp4fM1y8gQ96SnkNjWbQK\
+         OxJGDf7yltt3e24QBQL9HFqoc8hWxpqOkqL-MZ_USFBVb0dvnloBPHzBnLOrE4SmdMtGYxyl0pynQ6GqTvEaXARXBExXDQq3\
+         xFTSyEDUj0PsZwl2FWYck6PxrKKiS7U6TwDmL_K1j1TivgZ9bGyt8Q",
+        [
+            (
+                Algorithm::RS256,
+                "OuGavOEB0Q_w0iQpjw4PlegvnCS-vjTVokeZr1i4oIcaJthvs141wbayy-04X_J8YhKo9rJZ6E6jpFaGxCYrjUU7T78V4DEV\
+                 MAvHereUyuxM2F9SVhmTGFRhrtghRbtcndEXRQatZ_klrxnSZfmc4tcWqN--GolS-TBCEFcfUshNfl0LcXd9wjLtl6e4UPY3\
+                 -hZWhELlzXN5vQv1BomDgRF_0Z5BNcXznP94IU5ya7Kh8GTi1guZtyGtV9z8nYjIBh11Wbm4U_l8F4BNQDSMId0Wn85fJG4t\
+                 Il-qv48Tz4H1gaKxCipsEfhCfx1DFDJw5t3Eg4kPA18X07mI6U9sCQ",
+            ),
+            (
+                Algorithm::PS256,
+                "iBR4PMNly2bis49tHwDf4OzDU2shIds1eWZYOfptqTSs2wQP0crPS3A-KWr0jiR2TnhcXYsPHsaIrJq-l_1CxOKrBKrXsa0l\
+                 FN_mFCiAm159RPauutnPtx-UTRjZz2tcAt4X9DV9R0XZ2dXkdvrLC0JrDhiPyrgoRcJQn5ujta2-eZ_OPhLU087cBpZ-ELWv\
+                 QUXHJ6JoncNV-_nHr3SxXSSFtGI8Lhff7HbP8JB6T9Q7JO9jFbEUy9zEpL7hDItczlMEFt5hfnkw2ATck4MpyQ9i13jB5Err\
+                 BcZofCFmAwX9sdbqYrpI3O3hzDK43m8Rr3smgr-CkRhpJau7w0OXXA",
+            ),
+        ],
+    ),
+    (
+        "Af____c",
+        "yE71s55PL--srFzecvsWauEdANFsBEH8bjGFWR8_pDdjoSCiHGmTwKZmxxp4ayShfmwLIumiK_KP0NzcwVPm8BklDQZX-pSB\
+         _QGiywWWIrYQ51-Z-bcN3dJae-3WNPFJW4q_KKzIFDwtLHbfDD-cXh0LDctBaRUUecV5b322QCcypkfp2ysUGLVmO5ckf6OR\
+         uMtkvQdMmKKM0CKy28_VXE_06aMu73Sa1DOB3Q48rHxcJeMcQsKsN2nYXeOKvc5FvCVqO3mDZ3GDC8S71x4tp7c_8olwfWVD\
+         pqdtIdlZae0IoWMUJANMM4Oh-AP6YoYMXwdYP289VKbEyNsKBAQgyQ",
+        [
+            (
+                Algorithm::RS256,
+                "R0DFQU_esZmlBLjDj9HmNcz2KwDKDC_H8b1kczWExkDF_AmDK3J_wCQg_mRdTV2n_11MRBM_4gVU9lIBaC7STpX50vEX-ShW\
+                 VSb37KN386-R6NS7eU3SkqQBLy7qrACLRzsmSORAaHNcc302XueB3fXVCaSM6zc71_1CIDFarKa28QypLvTUleIUMZxBZC3w\
+                 fNFK6o87xA0yJ2vrKjuMVE-BFhd2GTpwnslkHZuWZgsTN7YYzdEaYbLRLdvGZ3vaIpas2hwa8ams9QqNvl6jjNIYRaku01Kf\
+                 mTNhR28sqZTSauiNitBTI9rqecgSmjCDL1-80RsrystbQSQh_Gl-6w",
+            ),
+            (
+                Algorithm::PS256,
+                "XVAKj_aRibKf2U-dLNNKRRCoIaidM39qUaGm8ktWsnXexQGWWFCV5AKSz8AS_xE8WpyaivloQq117ZXKbTjPwJn6isYM8yAO\
+                 EiKxfSaTxh0YR_fU0VIjh188V90w1CcFmNAQxAWFIvAdE0NInGr5CZFKtH_UEGvXrlgUEfUZaQ5L012xJrSo6b2zLK_IbKCi\
+                 P_cJ3kxWeqlRVTXrhxlFkHIv0_OsxmvwRxrH8FlOkM2P6YqYK_ImPmYtcW-ilMsG55Fc1sHQOvf1oHH1QVDB7-HVWpqjFE7C\
+                 rb08QEPwt4btFUlKAG4qRxORpj_ejPL8jz0Mi2gxu3VxBhuNKTc4Jg",
+            ),
+        ],
+    ),
+];
