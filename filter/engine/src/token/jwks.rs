@@ -21,9 +21,9 @@ pub enum JwksError {
     /// More keys than anyone publishes.
     #[error("more than {MAX_KEYS} keys")]
     TooManyKeys,
-    /// Keys, but none that verifies signatures; carries the first reason.
-    #[error("no usable key: {0}")]
-    NothingUsable(KeyError),
+    /// No key that verifies signatures; carries the reasons, each once, and none where there are no keys.
+    #[error("{}", nothing_usable(.0))]
+    NothingUsable(Vec<KeyError>),
     /// An HMAC key shorter than its hash (RFC 7518 section 3.2).
     #[error("an HMAC key is shorter than its hash")]
     SecretTooShort,
@@ -36,11 +36,11 @@ impl KeySet {
     /// # Errors
     /// [`JwksError`] where nothing usable is there, or (unless `allow_short_secrets`) an HMAC key is too short.
     pub fn from_jwks(document: &[u8], allow_short_secrets: bool) -> Result<Self, JwksError> {
-        let keys = read(document, |_| true)?;
-        if !allow_short_secrets && keys.iter().any(Key::secret_is_too_short) {
+        let set = Self::of_usable(entries(document)?.iter().map(from_entry))?;
+        if !allow_short_secrets && set.keys().iter().any(Key::secret_is_too_short) {
             return Err(JwksError::SecretTooShort);
         }
-        Ok(Self::new(keys))
+        Ok(set)
     }
 
     /// Reads a key set that anybody can read too: secrets in it are none, and are passed over like keys of unknown types.
@@ -48,46 +48,60 @@ impl KeySet {
     /// # Errors
     /// [`JwksError`] where nothing usable is there.
     pub fn from_public_jwks(document: &[u8]) -> Result<Self, JwksError> {
-        read(document, |jwk| jwk.get("kty").is_none_or(|kty| kty != "oct")).map(Self::new)
+        let public = |entry| if is_secret(entry) { Err(KeyError::Secret) } else { from_entry(entry) };
+        Self::of_usable(entries(document)?.iter().map(public))
+    }
+
+    fn of_usable(read: impl Iterator<Item = Result<Key, KeyError>>) -> Result<Self, JwksError> {
+        let (mut keys, mut reasons) = (Vec::new(), Vec::new());
+        for key in read {
+            match key {
+                Ok(key) => keys.push(key),
+                Err(reason) if reasons.contains(&reason) => {}
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        if keys.is_empty() { Err(JwksError::NothingUsable(reasons)) } else { Ok(Self::new(keys)) }
     }
 }
 
-fn read(document: &[u8], wanted: impl Fn(&Map<String, Value>) -> bool) -> Result<Vec<Key>, JwksError> {
+fn nothing_usable(reasons: &[KeyError]) -> String {
+    let reasons: Vec<String> = reasons.iter().map(KeyError::to_string).collect();
+    if reasons.is_empty() { "no keys".to_owned() } else { format!("no usable key: {}", reasons.join("; ")) }
+}
+
+fn entries(document: &[u8]) -> Result<Vec<Value>, JwksError> {
     let Some(Value::Object(mut document)) = json::parse(document) else { return Err(JwksError::NotJson) };
     let Some(Value::Array(entries)) = document.remove("keys") else { return Err(JwksError::NoKeys) };
     if entries.len() > MAX_KEYS {
         return Err(JwksError::TooManyKeys);
     }
-    let mut keys = Vec::new();
-    let mut first_error = KeyError::Invalid("signature");
-    for (index, entry) in entries.iter().enumerate() {
-        match entry.as_object().filter(|jwk| wanted(jwk)).ok_or(KeyError::Invalid("JSON")).and_then(from_jwk) {
-            Ok(key) => keys.push(key),
-            Err(error) if index == 0 => first_error = error,
-            Err(_) => {}
-        }
-    }
-    if keys.is_empty() {
-        return Err(JwksError::NothingUsable(first_error));
-    }
-    Ok(keys)
+    Ok(entries)
+}
+
+fn is_secret(entry: &Value) -> bool {
+    entry.get("kty").is_some_and(|kty| kty == "oct")
+}
+
+fn from_entry(entry: &Value) -> Result<Key, KeyError> {
+    from_jwk(entry.as_object().ok_or(KeyError::NoObject)?)
 }
 
 fn from_jwk(jwk: &Map<String, Value>) -> Result<Key, KeyError> {
-    let text = |name: &str| match jwk.get(name) {
+    let text = |name: &'static str| match jwk.get(name) {
         None => Ok(None),
         Some(Value::String(value)) => Ok(Some(value.as_str())),
-        Some(_) => Err(KeyError::Invalid("JSON")),
+        Some(_) => Err(KeyError::Member(name)),
     };
-    let bytes = |name: &str| text(name)?.and_then(jws::decode).ok_or(KeyError::Invalid("JSON"));
+    let bytes = |name: &'static str| text(name)?.and_then(jws::decode).ok_or(KeyError::Member(name));
     let for_verifying = text("use")?.is_none_or(|usage| usage == "sig")
         && jwk.get("key_ops").is_none_or(|ops| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify")));
     if !for_verifying {
-        return Err(KeyError::Invalid("signature"));
+        return Err(KeyError::NotForSignatures);
     }
     let algorithm = match text("alg")? {
         None => None,
-        Some(name) => Some(Algorithm::from_name(name).ok_or(KeyError::Invalid("signature"))?),
+        Some(name) => Some(Algorithm::from_name(name).ok_or(KeyError::Algorithm)?),
     };
     let kid = text("kid")?.map(str::to_owned);
     let key = match text("kty")?.unwrap_or_default() {
@@ -99,10 +113,11 @@ fn from_jwk(jwk: &Map<String, Value>) -> Result<Key, KeyError> {
             Key::ec(kid, curve, &bytes("x")?, &bytes("y")?)?
         }
         "OKP" if text("crv")? == Some("Ed25519") => Key::ed25519(kid, &bytes("x")?)?,
-        _ => return Err(KeyError::Invalid("signature")),
+        "OKP" => return Err(KeyError::Curve),
+        _ => return Err(KeyError::Type),
     };
     match algorithm {
-        Some(algorithm) if !key.fits(algorithm) => Err(KeyError::Invalid("signature")),
+        Some(algorithm) if !key.fits(algorithm) => Err(KeyError::Algorithm),
         _ => Ok(key),
     }
 }

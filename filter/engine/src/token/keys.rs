@@ -81,6 +81,27 @@ pub enum KeyError {
     /// Not the bytes of such a key.
     #[error("not a valid {0} key")]
     Invalid(&'static str),
+    /// Not a JSON Web Key at all (RFC 7517 section 4).
+    #[error("not a JSON object")]
+    NoObject,
+    /// A member of a JSON Web Key that has to be there, or has another type there.
+    #[error("its `{0}` is missing or malformed")]
+    Member(&'static str),
+    /// By its `use` or `key_ops` (RFC 7517 sections 4.2 and 4.3).
+    #[error("not for verifying signatures, as its `use` or `key_ops` says")]
+    NotForSignatures,
+    /// A `kty` that serves no algorithm.
+    #[error("of a type (`kty`) that is not supported")]
+    Type,
+    /// A `crv` that serves no algorithm.
+    #[error("on a curve (`crv`) that is not supported")]
+    Curve,
+    /// An `alg` that is not known, or not one of such a key.
+    #[error("for an algorithm (`alg`) that is not supported for such a key")]
+    Algorithm,
+    /// A secret in a set that anybody can read.
+    #[error("a secret, which a published set cannot have")]
+    Secret,
     /// An RSA modulus under 2048 bits (RFC 7518 section 3.3).
     #[error("an RSA key needs at least 2048 bits")]
     RsaTooShort,
@@ -153,7 +174,7 @@ impl Key {
             "P-256" => 32,
             "P-384" => 48,
             "P-521" => 66,
-            _ => return Err(KeyError::Invalid("EC")),
+            _ => return Err(KeyError::Curve),
         };
         if x.is_empty() || x.len() > length || y.is_empty() || y.len() > length {
             return Err(KeyError::Invalid("EC"));

@@ -678,26 +678,26 @@ fn keys_of_a_set_are_taken_or_passed_over() {
     for (jwk, expected, message) in [
         (oct(json!({})), Ok(()), "a secret"),
         (oct(json!({"alg": "HS512", "use": "sig", "key_ops": ["sign", "verify"], "kid": "a", "x": 1})), Ok(()), "all"),
-        (oct(json!({"use": "enc"})), Err("not a valid signature key"), "for encryption"),
-        (oct(json!({"use": "SIG"})), Err("not a valid signature key"), "case matters"),
-        (oct(json!({"use": 1})), Err("not a valid JSON key"), "use is no string"),
-        (oct(json!({"key_ops": ["sign"]})), Err("not a valid signature key"), "only for signing"),
-        (oct(json!({"key_ops": []})), Err("not a valid signature key"), "for nothing"),
-        (oct(json!({"key_ops": "verify"})), Err("not a valid signature key"), "operations are an array"),
+        (oct(json!({"use": "enc"})), Err("not for verifying signatures"), "for encryption"),
+        (oct(json!({"use": "SIG"})), Err("not for verifying signatures"), "case matters"),
+        (oct(json!({"use": 1})), Err("its `use` is missing or malformed"), "use is no string"),
+        (oct(json!({"key_ops": ["sign"]})), Err("not for verifying signatures"), "only for signing"),
+        (oct(json!({"key_ops": []})), Err("not for verifying signatures"), "for nothing"),
+        (oct(json!({"key_ops": "verify"})), Err("not for verifying signatures"), "operations are an array"),
         (oct(json!({"key_ops": ["verify"]})), Ok(()), "for verifying"),
-        (oct(json!({"alg": "RS256"})), Err("not a valid signature key"), "a secret for RSA"),
-        (oct(json!({"alg": "HS1"})), Err("not a valid signature key"), "an algorithm that is not known"),
-        (oct(json!({"alg": 256})), Err("not a valid JSON key"), "an algorithm that is no string"),
-        (oct(json!({"kid": 1})), Err("not a valid JSON key"), "a kid that is no string"),
-        (oct(json!({"k": "a+b"})), Err("not a valid JSON key"), "another alphabet"),
-        (oct(json!({"k": null})), Err("not a valid JSON key"), "no secret"),
+        (oct(json!({"alg": "RS256"})), Err("for an algorithm (`alg`) that is not"), "a secret for RSA"),
+        (oct(json!({"alg": "HS1"})), Err("for an algorithm (`alg`) that is not"), "an algorithm that is not known"),
+        (oct(json!({"alg": 256})), Err("its `alg` is missing or malformed"), "an algorithm that is no string"),
+        (oct(json!({"kid": 1})), Err("its `kid` is missing or malformed"), "a kid that is no string"),
+        (oct(json!({"k": "a+b"})), Err("its `k` is missing or malformed"), "another alphabet"),
+        (oct(json!({"k": null})), Err("its `k` is missing or malformed"), "no secret"),
         (oct(json!({"k": base64url([1; 31])})), Err("an HMAC key is shorter than its hash"), "31 bytes"),
         (oct(json!({"k": base64url([1; 32])})), Ok(()), "32 bytes"),
         (oct(json!({"k": base64url([1; 47]), "alg": "HS384"})), Err("an HMAC key is shorter"), "47 bytes for HS384"),
         (oct(json!({"k": base64url([1; 63]), "alg": "HS512"})), Err("an HMAC key is shorter"), "63 bytes for HS512"),
         (rsa_key(json!({})), Ok(()), "an RSA key"),
         (rsa_key(json!({"alg": "PS512"})), Ok(()), "for PSS"),
-        (rsa_key(json!({"alg": "ES256"})), Err("not a valid signature key"), "for another type"),
+        (rsa_key(json!({"alg": "ES256"})), Err("for an algorithm (`alg`) that is not"), "for another type"),
         (rsa_key(json!({"n": rsa::SHORT_MODULUS})), Err("an RSA key needs at least 2048 bits"), "1024 bits"),
         (rsa_key(json!({"n": ""})), Err("an RSA key needs at least 2048 bits"), "no bits"),
         (
@@ -727,14 +727,14 @@ fn keys_of_a_set_are_taken_or_passed_over() {
         (rsa_key(json!({"e": base64url([1, 0xff, 0xff, 0xff, 0xff])})), Ok(()), "an exponent of 33 bits"),
         (rsa_key(json!({"e": base64url([2, 0, 0, 0, 1])})), Err("or of more than 33 bits"), "an exponent of 34 bits"),
         (rsa_key(json!({"e": base64url([0xff; 200])})), Err("of more than 33 bits"), "an exponent that takes for ever"),
-        (rsa_key(json!({"e": null})), Err("not a valid JSON key"), "null for an exponent"),
+        (rsa_key(json!({"e": null})), Err("its `e` is missing or malformed"), "null for an exponent"),
         (ec(json!({})), Ok(()), "a P-256 key"),
         (ec(json!({"alg": "ES256"})), Ok(()), "for its algorithm"),
-        (ec(json!({"alg": "ES384"})), Err("not a valid signature key"), "for another curve's"),
-        (ec(json!({"alg": "HS256"})), Err("not a valid signature key"), "for HMAC"),
+        (ec(json!({"alg": "ES384"})), Err("for an algorithm (`alg`) that is not"), "for another curve's"),
+        (ec(json!({"alg": "HS256"})), Err("for an algorithm (`alg`) that is not"), "for HMAC"),
         (ec(json!({"crv": "P-384"})), Err("not a valid EC key"), "another curve"),
-        (ec(json!({"crv": "secp256k1"})), Err("not a valid EC key"), "a curve that is not supported"),
-        (ec(json!({"crv": null})), Err("not a valid JSON key"), "null for a curve"),
+        (ec(json!({"crv": "secp256k1"})), Err("on a curve (`crv`) that is not"), "a curve that is not supported"),
+        (ec(json!({"crv": null})), Err("its `crv` is missing or malformed"), "null for a curve"),
         (ec(json!({"x": zeros, "y": zeros})), Err("not a valid EC key"), "not on the curve"),
         (ec(json!({"y": ec(json!({}))["x"]})), Err("not a valid EC key"), "not on the curve either"),
         (ec(json!({"x": base64url([1; 31])})), Err("not a valid EC key"), "another coordinate, and short"),
@@ -742,18 +742,18 @@ fn keys_of_a_set_are_taken_or_passed_over() {
         (ec(json!({"x": ""})), Err("not a valid EC key"), "no coordinate"),
         (curveless(json!({"alg": "ES256"})), Ok(()), "a curve that its algorithm tells"),
         (curveless(json!({"alg": "ES512"})), Err("not a valid EC key"), "another algorithm's"),
-        (curveless(json!({})), Err("not a valid EC key"), "no curve at all"),
+        (curveless(json!({})), Err("on a curve (`crv`) that is not"), "no curve at all"),
         (okp(json!({})), Ok(()), "an Ed25519 key"),
         (okp(json!({"alg": "EdDSA"})), Ok(()), "for its algorithm"),
-        (okp(json!({"crv": "X25519"})), Err("not a valid signature key"), "for key agreement"),
-        (okp(json!({"crv": "Ed448"})), Err("not a valid signature key"), "a curve that is not supported"),
+        (okp(json!({"crv": "X25519"})), Err("on a curve (`crv`) that is not"), "for key agreement"),
+        (okp(json!({"crv": "Ed448"})), Err("on a curve (`crv`) that is not"), "another curve that is not supported"),
         (okp(json!({"x": base64url([1; 31])})), Err("not a valid Ed25519 key"), "a byte short"),
         (okp(json!({"x": zeros})), Err("not a valid Ed25519 key"), "a point of small order"),
         (okp(json!({"x": base64url([0xff; 32])})), Err("not a valid Ed25519 key"), "no canonical point"),
         (okp(json!({"x": base64url([2; 32])})), Err("not a valid Ed25519 key"), "no point"),
-        (json!({"kty": "AKP"}), Err("not a valid signature key"), "a type that is not known"),
-        (json!({}), Err("not a valid signature key"), "no type"),
-        (json!("x"), Err("not a valid JSON key"), "no object"),
+        (json!({"kty": "AKP"}), Err("of a type (`kty`) that is not"), "a type that is not known"),
+        (json!({}), Err("of a type (`kty`) that is not"), "no type"),
+        (json!("x"), Err("not a JSON object"), "no object"),
     ] {
         let alone = json!({"keys": [jwk]}).to_string();
         match (KeySet::from_jwks(alone.as_bytes(), false), expected) {
@@ -773,6 +773,34 @@ fn keys_of_a_set_are_taken_or_passed_over() {
     }
     let short = json!({"keys": [oct(json!({"k": "c2hvcnQ"}))]}).to_string();
     assert!(KeySet::from_jwks(short.as_bytes(), true).is_ok(), "short secrets, where they are asked for");
+}
+
+#[test]
+fn a_set_without_a_usable_key_says_why() {
+    let cases = [
+        (json!([]), "no keys", "no keys"),
+        (json!([oct(json!({}))]), "ok", "no usable key: a secret, which a published set cannot have"),
+        (
+            json!([oct(json!({})), oct(json!({"use": "enc"})), rsa_key(json!({"n": rsa::SHORT_MODULUS})), 7]),
+            "ok",
+            "no usable key: a secret, which a published set cannot have; an RSA key needs at least 2048 bits; \
+             not a JSON object",
+        ),
+        (
+            json!([{"kty": "AKP"}, {"kty": "AKP", "k": "AA"}, ec(json!({"use": "enc"}))]),
+            "no usable key: of a type (`kty`) that is not supported; not for verifying signatures, as its `use` or \
+             `key_ops` says",
+            "no usable key: of a type (`kty`) that is not supported; not for verifying signatures, as its `use` or \
+             `key_ops` says",
+        ),
+        (json!([oct(json!({})), ec(json!({}))]), "ok", "ok"),
+    ];
+    for (keys, expected, expected_published) in cases {
+        let document = json!({"keys": keys}).to_string();
+        let said = |read: Result<KeySet, JwksError>| read.map_or_else(|error| error.to_string(), |_| "ok".to_owned());
+        assert_eq!(said(KeySet::from_jwks(document.as_bytes(), false)), expected, "{document}");
+        assert_eq!(said(KeySet::from_public_jwks(document.as_bytes())), expected_published, "published: {document}");
+    }
 }
 
 #[test]
