@@ -11,7 +11,7 @@ use super::provider::{NOT_FOR_CLAIMS, RawProvider, RolesFrom};
 use crate::api_key::ApiKeys;
 use crate::feed::{IdentityFeed, OnStale};
 use crate::request::{spells, spells_prefix};
-use crate::token::{KeySet, Place, Provider};
+use crate::token::{KeySet, Place, Provider, private_member};
 use crate::upstream::OWN_PREFIX;
 
 /// A feed, and the names of the providers whose tokens it speaks of, with their lines.
@@ -78,7 +78,7 @@ fn signing_key(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<
     let key = text(node, path, findings)?;
     let is_private = crate::json::parse(key.as_bytes()).is_some_and(|key| {
         let sets = key.get("keys").and_then(serde_json::Value::as_array);
-        let has_secret = |jwk: &serde_json::Value| jwk.get("d").is_some() || jwk.get("k").is_some();
+        let has_secret = |jwk: &serde_json::Value| private_member(jwk).is_some() || jwk.get("k").is_some();
         has_secret(&key) || sets.is_some_and(|keys| keys.iter().any(has_secret))
     });
     if is_private {

@@ -1,5 +1,6 @@
 //! `providers`.
 
+mod local;
 mod remote;
 
 use std::cell::RefCell;
@@ -19,7 +20,7 @@ use crate::request::{spells, spells_prefix};
 use crate::secret::{Secret, SecretLookup, SecretSource};
 use crate::text::{Text, from_hex};
 pub(super) use crate::token::RolesFrom;
-use crate::token::{Algorithm, ClaimPath, ClaimRules, JwksError, Key, KeySet, Place, Provider, TokenVerifier, Window};
+use crate::token::{Algorithm, ClaimPath, ClaimRules, Key, KeySet, Place, Provider, TokenVerifier, Window};
 use crate::upstream::OWN_PREFIX;
 
 /// How an environment variable spells a secret.
@@ -191,7 +192,9 @@ fn keys(
             let keys = keys.into_iter().map(|(_, _, key)| key).collect();
             Some(Keys::Here(KeySet::new(keys)))
         }
-        (None, Some(node), None) => local_jwks(node, &path.field("local_jwks"), allowed, findings).map(Keys::Here),
+        (None, Some(node), None) => {
+            local::local_jwks(node, &path.field("local_jwks"), allowed, findings).map(Keys::Here)
+        }
         (None, None, Some(node)) => {
             remote::remote_jwks(node, &path.field("remote_jwks"), given, findings).map(Keys::Remote)
         }
@@ -205,33 +208,6 @@ fn keys(
             let all = [("`keys`", listed), ("`local_jwks`", inline), ("`remote_jwks`", remote)];
             let there: Vec<&str> = all.iter().filter(|(_, node)| node.is_some()).map(|(name, _)| *name).collect();
             findings.error(path, fields.line, format!("more than one of {}", there.join(", ")), "keep one of them");
-            None
-        }
-    }
-}
-
-fn local_jwks(node: &Node, path: &Path<'_>, allowed: Option<&[Algorithm]>, findings: &mut Findings) -> Option<KeySet> {
-    let mut fields = Fields::of(node, path, findings)?;
-    let inline = fields.required("inline", "put the JSON Web Key Set here, as text", findings);
-    let inline_path = path.field("inline");
-    let document = inline.and_then(|node| text(node, &inline_path, findings).map(|text| (node, text)));
-    fields.finish(findings);
-    let (node, document) = document?;
-    match KeySet::from_jwks(document.as_bytes(), false) {
-        Ok(keys) => {
-            let fits = |algorithm: &Algorithm| keys.keys().iter().any(|key| key.fits(*algorithm));
-            if allowed.is_some_and(|allowed| !allowed.iter().any(fits)) {
-                let message = "no key of the set fits any of `allowed_algorithms`";
-                findings.error(&inline_path, node.line, message, "allow the algorithm of a key, or put in other keys");
-            }
-            Some(keys)
-        }
-        Err(error) => {
-            let remedy = match error {
-                JwksError::SecretTooShort => "make a longer secret: `portcullis secret generate`",
-                _ => "put in a key set with public keys for signatures (RFC 7517)",
-            };
-            findings.error(&inline_path, node.line, error.to_string(), remedy);
             None
         }
     }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::audit::{AuditLevel, Sinks};
 use crate::testing::{
-    HEX_SECRET, Request, SECRET, after, amended, errors, expiring, headers, policy, provider, secrets, sign, token,
-    with_routes,
+    HEX_SECRET, Request, SECRET, after, amended, base64url, errors, expiring, headers, policy, provider, secrets, sign,
+    token, with_routes,
 };
 
 /// A policy with one route of each kind, to be broken by [`set`].
@@ -512,13 +512,11 @@ fn mistakes_of_key_sets() {
             r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
             "no key of the set fits any of `allowed_algorithms`",
         ),
-        (r#"{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}"#, "an HMAC key is shorter than its hash"),
     ] {
         let errors = errors(&jwks(inline));
         assert_eq!(errors.len(), 1, "{inline}: {errors:?}");
         assert_eq!(errors[0].path, "providers[0].local_jwks.inline", "{inline}");
         assert!(errors[0].message.contains(message), "{inline}: {}", errors[0]);
-        assert!(!errors[0].to_string().contains("c2hvcnQ"), "a key is no part of a message: {}", errors[0]);
     }
     let many: Vec<Value> = vec![json!({"kty": "oct", "k": "YSBzZWNyZXQgb2YgZXhhY3RseSAzMiBieXRlcywgb2s"}); 101];
     assert!(errors(&jwks(&json!({"keys": many}).to_string()))[0].message.contains("more than 100 keys"));
@@ -526,6 +524,100 @@ fn mistakes_of_key_sets() {
         errors(&with(&[("/providers/0/keys", json!(null)), ("/providers/0/local_jwks", json!({"file": "x"}))]));
     let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
     assert_eq!(paths, ["providers[0].local_jwks", "providers[0].local_jwks.file"], "missing, and unknown");
+}
+
+/// A policy with these keys for its provider, whose tokens are signed with EdDSA.
+fn with_local_keys(keys: Value) -> Value {
+    let inline = json!({"keys": keys}).to_string();
+    with(&[
+        ("/providers/0/keys", json!(null)),
+        ("/providers/0/local_jwks", json!({"inline": inline})),
+        ("/providers/0/allowed_algorithms", json!(["EdDSA"])),
+    ])
+}
+
+fn public_key(members: Value) -> Value {
+    amended(json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}), members)
+}
+
+#[test]
+fn a_policy_holds_no_secrets_and_no_two_keys_of_one_name() {
+    let secret = "YSBzZWNyZXQgb2YgZXhhY3RseSAzMiBieXRlcywgb2s";
+    let good = public_key(json!({}));
+    let named = |kid: &str, members: Value| amended(public_key(json!({"kid": kid})), members);
+    let rsa = |member: &str| json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", member: secret});
+    for (keys, index, message, remedy) in [
+        (json!([good, {"kty": "oct", "k": secret}]), 1, "a secret: a policy names", "name it in `keys`"),
+        (json!([{"kty": "oct", "k": "c2hvcnQ"}]), 0, "a secret: a policy names", "the environment"),
+        (json!([{"kty": "oct"}]), 0, "a secret: a policy names", "the environment"),
+        (json!([{"kty": "oct", "k": secret, "use": "enc"}]), 0, "a secret: a policy names", "the environment"),
+        (json!([public_key(json!({"d": secret}))]), 0, "a private key, with its `d`", "`portcullis key jwks FILE`"),
+        (json!([public_key(json!({"d": null})), good]), 0, "a private key, with its `d`", "the public key alone"),
+        (json!([public_key(json!({"priv": secret}))]), 0, "a private key, with its `priv`", "the public key alone"),
+        (json!([rsa("p"), good]), 0, "a private key, with its `p`", "the public key alone"),
+        (json!([good, rsa("q")]), 1, "a private key, with its `q`", "the public key alone"),
+        (json!([good, rsa("dp")]), 1, "a private key, with its `dp`", "the public key alone"),
+        (json!([good, rsa("dq")]), 1, "a private key, with its `dq`", "the public key alone"),
+        (json!([good, rsa("qi")]), 1, "a private key, with its `qi`", "the public key alone"),
+        (json!([good, rsa("oth")]), 1, "a private key, with its `oth`", "the public key alone"),
+        (json!([named("a", json!({})), named("a", json!({}))]), 1, "two keys have the kid `a`", "a kid of its own"),
+        (
+            json!([named("", json!({})), good, named("b", json!({})), named("", json!({"alg": "EdDSA"}))]),
+            3,
+            "two keys have the kid ``",
+            "a kid of its own",
+        ),
+    ] {
+        let errors = errors(&with_local_keys(keys.clone()));
+        let [error] = errors.as_slice() else { panic!("{keys}: {errors:?}") };
+        assert_eq!(error.path, format!("providers[0].local_jwks.inline.keys[{index}]"), "{keys}");
+        assert!(error.message.contains(message) && error.remedy.contains(remedy), "{keys}: {error}");
+        assert!(!error.to_string().contains(secret), "a key is no part of a message: {error}");
+    }
+    let all = errors(&with_local_keys(json!([
+        {"kty": "oct", "k": secret},
+        named("a", json!({"d": secret})),
+        named("a", json!({})),
+        named("b", json!({"use": "enc"})),
+    ])));
+    let paths: Vec<&str> = all.iter().filter_map(|error| error.path.rsplit_once('.')).map(|(_, key)| key).collect();
+    assert_eq!(paths, ["keys[0]", "keys[1]", "keys[2]"], "all at once");
+}
+
+#[test]
+fn a_key_that_is_passed_over_is_worth_a_warning() {
+    let good = public_key(json!({"kid": "good"}));
+    let rsa = |bytes: usize, e: &str| json!({"kty": "RSA", "n": base64url(vec![0xff; bytes]), "e": e});
+    for (key, message) in [
+        (public_key(json!({"use": "enc"})), "not for verifying signatures"),
+        (public_key(json!({"key_ops": ["sign"]})), "not for verifying signatures"),
+        (public_key(json!({"kid": "good", "use": "enc"})), "not for verifying signatures"),
+        (public_key(json!({"crv": "X25519"})), "on a curve (`crv`) that is not supported"),
+        (public_key(json!({"crv": "Ed448"})), "on a curve (`crv`) that is not supported"),
+        (public_key(json!({"alg": "ES256"})), "for an algorithm (`alg`) that is not supported"),
+        (public_key(json!({"x": "AA"})), "not a valid Ed25519 key"),
+        (public_key(json!({"x": null})), "its `x` is missing or malformed"),
+        (json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"}), "for an algorithm (`alg`) that is not supported"),
+        (json!({"kty": "AKP", "pub": "AA"}), "of a type (`kty`) that is not supported"),
+        (json!({"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"}), "on a curve (`crv`) that is not supported"),
+        (rsa(128, "AQAB"), "an RSA key needs at least 2048 bits"),
+        (rsa(1024, "AQAB"), "an RSA key of more than 4096 bits"),
+        (rsa(256, "AQ"), "an RSA exponent that is even"),
+        (json!("x"), "not a JSON object"),
+    ] {
+        let policy = policy(&with_local_keys(json!([good, key, good["x"]])));
+        let warnings: Vec<_> = policy.warnings().iter().filter(|own| own.path.contains("local_jwks")).collect();
+        let [warning, other] = warnings.as_slice() else { panic!("{key}: {:?}", policy.warnings()) };
+        assert_eq!(warning.path, "providers[0].local_jwks.inline.keys[1]", "{key}");
+        assert_eq!(other.path, "providers[0].local_jwks.inline.keys[2]", "{key}");
+        let said = warning.message.contains("passed over, and its tokens refused") && warning.message.contains(message);
+        assert!(said && warning.remedy.contains("remove it"), "{key}: {warning}");
+    }
+    let unnamed = public_key(json!({}));
+    for (keys, message) in [(json!([good]), "a good key"), (json!([unnamed, unnamed]), "keys without a kid are any")] {
+        let policy = policy(&with_local_keys(keys));
+        assert!(!policy.warnings().iter().any(|own| own.path.contains("local_jwks")), "{message}");
+    }
 }
 
 #[test]

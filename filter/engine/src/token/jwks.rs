@@ -9,6 +9,8 @@ use crate::secret::Secret;
 /// How many keys a set may have.
 const MAX_KEYS: usize = 100;
 
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
+
 /// Why a document is no usable key set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwksError {
@@ -48,11 +50,11 @@ impl KeySet {
     /// # Errors
     /// [`JwksError`] where nothing usable is there.
     pub fn from_public_jwks(document: &[u8]) -> Result<Self, JwksError> {
-        let public = |entry| if is_secret(entry) { Err(KeyError::Secret) } else { from_entry(entry) };
         Self::of_usable(entries(document)?.iter().map(public))
     }
 
-    fn of_usable(read: impl Iterator<Item = Result<Key, KeyError>>) -> Result<Self, JwksError> {
+    /// The set of those that are usable.
+    pub(crate) fn of_usable(read: impl Iterator<Item = Result<Key, KeyError>>) -> Result<Self, JwksError> {
         let (mut keys, mut reasons) = (Vec::new(), Vec::new());
         for key in read {
             match key {
@@ -63,6 +65,26 @@ impl KeySet {
         }
         if keys.is_empty() { Err(JwksError::NothingUsable(reasons)) } else { Ok(Self::new(keys)) }
     }
+}
+
+/// One key of a set that anybody can read.
+pub(crate) struct PublicEntry {
+    /// The name of a member that only whoever signs may know.
+    pub(crate) private: Option<&'static str>,
+    pub(crate) key: Result<Key, KeyError>,
+}
+
+impl PublicEntry {
+    /// The keys of a set, those that cannot be used included.
+    pub(crate) fn all(document: &[u8]) -> Result<Vec<Self>, JwksError> {
+        let read = |entry| Self { private: private_member(entry), key: public(entry) };
+        Ok(entries(document)?.iter().map(read).collect())
+    }
+}
+
+/// The first member of a JWK that is private (RFC 7518 sections 6.2.2 and 6.3.2; RFC 8037 section 2; `priv` of newer types).
+pub(crate) fn private_member(entry: &Value) -> Option<&'static str> {
+    PRIVATE_MEMBERS.iter().copied().find(|name| entry.get(name).is_some())
 }
 
 fn nothing_usable(reasons: &[KeyError]) -> String {
@@ -79,8 +101,8 @@ fn entries(document: &[u8]) -> Result<Vec<Value>, JwksError> {
     Ok(entries)
 }
 
-fn is_secret(entry: &Value) -> bool {
-    entry.get("kty").is_some_and(|kty| kty == "oct")
+fn public(entry: &Value) -> Result<Key, KeyError> {
+    if entry.get("kty").is_some_and(|kty| kty == "oct") { Err(KeyError::Secret) } else { from_entry(entry) }
 }
 
 fn from_entry(entry: &Value) -> Result<Key, KeyError> {
