@@ -280,10 +280,27 @@ fn same_authority(uri: &str, left: &str, right: &str) -> bool {
     bare(left) == bare(right)
 }
 
-/// Authority and discovery path of an issuer (OpenID Connect Discovery 1.0 section 4).
-pub(crate) fn discovery_place(issuer: &str) -> Option<(String, String)> {
-    let (authority, path) = split_uri(issuer)?;
-    Some((authority.to_owned(), format!("{}{WELL_KNOWN}", path.trim_end_matches('/'))))
+/// Authority and discovery path of an issuer (OpenID Connect Discovery 1.0 sections 2 and 4).
+///
+/// # Errors
+/// Why it is no issuer that can be discovered. Says nothing of what is in it: it may be a password.
+pub(crate) fn discovery_place(issuer: &str) -> Result<(String, String), &'static str> {
+    if !issuer.starts_with("https://") {
+        return Err("it does not begin with https://");
+    }
+    if issuer.contains(['?', '#']) {
+        return Err("it has a query or a fragment");
+    }
+    let (authority, path) = split_uri(issuer).ok_or("it is not a URL")?;
+    if authority.contains('@') {
+        return Err("it names a user");
+    }
+    let fits =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~' | b':' | b'[' | b']');
+    if authority.starts_with(':') || !authority.bytes().all(fits) {
+        return Err("it has no host");
+    }
+    Ok((authority.to_owned(), format!("{}{WELL_KNOWN}", path.trim_end_matches('/'))))
 }
 
 /// What all workers know of a fetched set.

@@ -428,7 +428,7 @@ fn mistakes_of_fetched_keys() {
             "shorter than `base_interval`",
         ),
         (json!({"url": "https://x"}), ".url", "unknown field `url`"),
-        (json!({"issuer_discovery": true}), ".issuer_discovery", "no issuer to discover"),
+        (json!({"issuer_discovery": true}), ".issuer_discovery", "to discover: there is none"),
     ] {
         let errors = errors(&remote(members.clone()));
         assert_eq!(errors.len(), 1, "{members}: {errors:?}");
@@ -449,21 +449,37 @@ fn mistakes_of_fetched_keys() {
 
 #[test]
 fn the_issuer_says_where_its_keys_are_discovered() {
-    let remote = |issuer: &str, members: Value| {
+    let document = |issuer: &str, members: Value| {
         let place = json!({"cluster": "issuer", "issuer_discovery": true});
-        policy(&with(&[
+        with(&[
             ("/providers/0/keys", json!(null)),
             ("/providers/0/allowed_algorithms", json!(["RS256"])),
             ("/providers/0/issuer", json!(issuer)),
             ("/providers/0/remote_jwks", amended(place, members)),
-        ]))
-        .remote_jwks()[0]
-            .to_string()
+        ])
     };
+    let remote = |issuer: &str, members: Value| policy(&document(issuer, members)).remote_jwks()[0].to_string();
     let known = "/.well-known/openid-configuration of cluster issuer";
     assert_eq!(remote("https://a.test/realm", json!({})), format!("a.test/realm{known}"));
     assert_eq!(remote("https://a.test", json!({"authority": "b.test:8080"})), format!("b.test:8080{known}"));
     assert_eq!(remote("https://a.test", json!({"path": "/d.json"})), "a.test/d.json of cluster issuer");
+    let elsewhere = json!({"authority": "a.test", "path": "/d.json"});
+    for (issuer, members, reason) in [
+        ("https://a.test?t=1", json!({}), "it has a query or a fragment"),
+        ("https://a.test/realm#x", json!({}), "it has a query or a fragment"),
+        ("https://u:hunter2@a.test", json!({}), "it names a user"),
+        ("http://a.test", json!({}), "it does not begin with https://"),
+        ("https://a.test?t=1", elsewhere.clone(), "it has a query or a fragment"),
+        ("http://a.test", elsewhere, "it does not begin with https://"),
+    ] {
+        let errors = errors(&document(issuer, members));
+        let [error] = errors.as_slice() else { panic!("{issuer}: {errors:?}") };
+        assert_eq!(error.path, "providers[0].remote_jwks.issuer_discovery", "{issuer}");
+        assert!(error.message.ends_with(reason) && error.remedy.contains("https://idp.example.com/tenant"), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "a password is no part of a message: {error}");
+    }
+    let plain = json!({"issuer_discovery": false, "authority": "a.test", "path": "/jwks"});
+    assert_eq!(remote("http://a.test?t=1", plain), "a.test/jwks of cluster issuer", "nothing is discovered from it");
 }
 
 #[test]

@@ -190,14 +190,37 @@ fn discovery_leads_to_keys_of_the_same_issuer_and_host() {
 
 #[test]
 fn an_issuer_says_where_its_document_is() {
-    let place = |issuer| discovery_place(issuer);
-    let known = |path: &str| Some(("issuer.test".to_owned(), format!("{path}/.well-known/openid-configuration")));
-    assert_eq!(place("https://issuer.test"), known(""));
-    assert_eq!(place("https://issuer.test/"), known(""));
-    assert_eq!(place("https://issuer.test/realms/a"), known("/realms/a"));
-    assert_eq!(place("https://issuer.test/realms/a/"), known("/realms/a"));
-    assert_eq!(place("issuer.test"), None);
-    assert_eq!(place("https://"), None);
+    let known =
+        |authority: &str, path: &str| Ok((authority.to_owned(), format!("{path}/.well-known/openid-configuration")));
+    for (issuer, expected, message) in [
+        ("https://issuer.test", known("issuer.test", ""), "a host"),
+        ("https://issuer.test/", known("issuer.test", ""), "a slash behind it"),
+        ("https://issuer.test/realms/a", known("issuer.test", "/realms/a"), "a path"),
+        ("https://issuer.test/realms/a/", known("issuer.test", "/realms/a"), "a path with a slash"),
+        ("https://issuer.test/a@b", known("issuer.test", "/a@b"), "an at sign in the path"),
+        ("https://issuer.test:8443/a", known("issuer.test:8443", "/a"), "a port"),
+        ("https://[2001:db8::1]:8443", known("[2001:db8::1]:8443", ""), "an address"),
+        ("issuer.test", Err("it does not begin with https://"), "no scheme"),
+        ("http://issuer.test", Err("it does not begin with https://"), "http"),
+        ("HTTPS://issuer.test", Err("it does not begin with https://"), "no token has it so"),
+        ("urn:issuer", Err("it does not begin with https://"), "a name"),
+        ("", Err("it does not begin with https://"), "nothing"),
+        ("https://", Err("it is not a URL"), "no host"),
+        ("https:///a", Err("it is not a URL"), "no host before a path"),
+        ("https://:443", Err("it has no host"), "a port alone"),
+        ("https://issuer.test/a b", Err("it is not a URL"), "a space"),
+        ("https://issuer.test\\evil.test", Err("it has no host"), "a backslash"),
+        ("https://issuer.test?t=1", Err("it has a query or a fragment"), "a query"),
+        ("https://issuer.test/a?t=1", Err("it has a query or a fragment"), "a query behind a path"),
+        ("https://issuer.test/a?", Err("it has a query or a fragment"), "an empty query"),
+        ("https://issuer.test#a", Err("it has a query or a fragment"), "a fragment"),
+        ("https://issuer.test/#", Err("it has a query or a fragment"), "an empty fragment"),
+        ("https://u:p@issuer.test", Err("it names a user"), "a user with a password"),
+        ("https://u@issuer.test/a", Err("it names a user"), "a user"),
+        ("https://@issuer.test", Err("it names a user"), "an empty user"),
+    ] {
+        assert_eq!(discovery_place(issuer), expected, "{message}: {issuer}");
+    }
 }
 
 #[test]

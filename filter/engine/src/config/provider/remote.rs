@@ -47,12 +47,17 @@ pub(super) fn remote_jwks(
         let message = "a fetched key set holds no secrets: HMAC algorithms in `allowed_algorithms` serve nobody";
         findings.warn(path, node.line, message, remedy);
     }
-    let own = given.issuer.filter(|_| discovery).and_then(discovery_place);
-    if discovery && own.is_none() {
-        let remedy = "set the provider's `issuer` to an https URL: discovery starts from it";
-        findings.error(&path.field("issuer_discovery"), node.line, "no issuer to discover", remedy);
-        return None;
-    }
+    let found = discovery.then(|| given.issuer.ok_or("there is none").and_then(discovery_place)).transpose();
+    let own = match found {
+        Ok(place) => place,
+        Err(reason) => {
+            let message = format!("no `issuer` of the provider to discover: {reason}");
+            let remedy = "set the provider's `issuer` to a URL such as https://idp.example.com/tenant, or leave this out and \
+                          say with `authority` and `path` where the key set is";
+            findings.error(&path.field("issuer_discovery"), node.line, message, remedy);
+            return None;
+        }
+    };
     let (own_authority, own_path) = own.unzip();
     let authority = match authority {
         Some(node) => word(node, &path.field("authority"), findings),
