@@ -21,7 +21,7 @@ pub use node::{Key, Node, NodeValue};
 use self::decode::{Fields, Findings, list, non_empty, owned};
 use self::error::Path;
 use self::provider::RawProvider;
-use self::route::RawRoute;
+use self::route::{Outline, PartialRoute, RawRoute};
 use crate::audit::{RecordedRoute, policy_member, scrub};
 use crate::authz::{AskedClaims, Operand, Requirement, RoleTable, Roles, Test};
 use crate::cache::CacheLimits;
@@ -109,6 +109,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let named = fields.read("schemas", findings, input::named_schemas).unwrap_or_default();
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
     let routes = routes_node.and_then(|node| read_routes(node, &root.field("routes"), &stripped, &named, findings));
+    let (routes, partial) = routes.unzip();
     let mut line_of_cors = None;
     let cors = fields.read("cors", findings, |node, path, findings| {
         line_of_cors = node.line;
@@ -137,16 +138,19 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let providers: Vec<Provider> = providers.into_iter().map(number).collect();
     let sources = sources(all_places);
     let roles = roles.unwrap_or_default();
-    let routes = routes?;
-    check_routes(&routes, findings);
+    let (routes, partial) = (routes?, partial?);
+    let mut outlines: Vec<Outline<'_>> = routes.iter().map(RawRoute::outline).collect();
+    outlines.extend(partial.iter().map(PartialRoute::outline));
+    outlines.sort_by_key(|outline| outline.index);
+    check_routes(&outlines, findings);
     if let Some(raw) = &lockout {
-        lockout::check_login_routes(raw, &routes, findings);
+        lockout::check_login_routes(raw, &outlines, findings);
     }
     if sound {
-        check_access(&routes, &providers, api_keys.is_some(), &roles, findings);
+        check_access(&outlines, &providers, api_keys.is_some(), &roles, findings);
     }
     let (mut audit, masked_params) = audit.unwrap_or_default();
-    audit::check_params(&masked_params, &routes, findings);
+    audit::check_params(&masked_params, &outlines, findings);
     let defaults = ResponseDefaults { cors, security, hide_upstream_5xx };
     let response = Rc::new(ResponseRules::new(defaults.cors.clone(), &defaults.security, defaults.hide_upstream_5xx));
     let (known_roles, owners) = (known_roles(&roles, &routes), owner_claims(&routes));
@@ -251,7 +255,7 @@ fn read_routes(
     stripped: &[String],
     named: &[(String, serde_json::Value)],
     findings: &mut Findings,
-) -> Option<Vec<RawRoute>> {
+) -> Option<(Vec<RawRoute>, Vec<PartialRoute>)> {
     if matches!(&node.value, NodeValue::Seq(items) if items.len() > MAX_ROUTES) {
         findings.error(
             path,
@@ -261,9 +265,18 @@ fn read_routes(
         );
         return None;
     }
-    non_empty(node, path, findings, "add a route; without one everything is refused", |node, path, findings| {
+    let remedy = "add a route; without one everything is refused";
+    let read = non_empty(node, path, findings, remedy, |node, path, findings| {
         route::route(node, path, stripped, named, findings)
-    })
+    })?;
+    let (mut routes, mut partial) = (Vec::with_capacity(read.len()), Vec::new());
+    for route in read {
+        match route {
+            Ok(route) => routes.push(route),
+            Err(route) => partial.push(route),
+        }
+    }
+    Some((routes, partial))
 }
 
 fn stat_prefix(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<String> {
@@ -307,14 +320,16 @@ fn check_provider_names<'a>(providers: impl Iterator<Item = (&'a str, (usize, Op
     }
 }
 
-fn check_routes(routes: &[RawRoute], findings: &mut Findings) {
+fn check_routes(routes: &[Outline<'_>], findings: &mut Findings) {
     let root = Path::Root.field("routes");
     let mut names: FixedMap<&str, usize> = FixedMap::default();
-    let mut claimed: FixedMap<(String, Option<&str>, String), &str> = FixedMap::default();
+    let mut claimed: Claimed<'_> = FixedMap::default();
     for route in routes {
         let path = root.index(route.index);
-        if let Some(first) = names.insert(&route.name, route.index) {
-            let message = format!("`{}` is also the name of routes[{first}]", route.name);
+        if let Some(name) = route.name
+            && let Some(first) = names.insert(name, route.index)
+        {
+            let message = format!("`{name}` is also the name of routes[{first}]");
             findings.error(&path.field("name"), route.line, message, "give every route a name of its own");
         }
         check_overlap(route, &path, &mut claimed, findings);
@@ -323,7 +338,7 @@ fn check_routes(routes: &[RawRoute], findings: &mut Findings) {
 
 /// Whether anybody can have what the routes ask for.
 fn check_access(
-    routes: &[RawRoute],
+    routes: &[Outline<'_>],
     providers: &[Provider],
     api_keys: bool,
     roles: &RoleTable,
@@ -334,7 +349,8 @@ fn check_access(
     for route in routes {
         let path = root.index(route.index);
         let access = path.field("access");
-        match &route.requirement {
+        let Some(requirement) = route.requirement else { continue };
+        match requirement {
             Requirement::Public => {}
             _ if providers.is_empty() && !api_keys => {
                 findings.error(
@@ -376,34 +392,29 @@ fn check_access(
     }
 }
 
+/// By whom requests are taken already: by path, method and host.
+type Claimed<'r> = FixedMap<(String, Option<&'r str>, String), &'r Outline<'r>>;
+
 /// Two routes of one path, method and host would leave it to chance which decides.
-fn check_overlap<'r>(
-    route: &'r RawRoute,
-    path: &Path<'_>,
-    claimed: &mut FixedMap<(String, Option<&'r str>, String), &'r str>,
-    findings: &mut Findings,
-) {
-    let shape = route.path.shape();
-    let mut methods: Vec<Option<&str>> = if route.methods.is_empty() {
-        vec![None]
-    } else {
-        route.methods.iter().map(|method| Some(method.as_str())).collect()
-    };
+fn check_overlap<'r>(route: &'r Outline<'r>, path: &Path<'_>, claimed: &mut Claimed<'r>, findings: &mut Findings) {
+    let (Some(pattern), Some(methods), Some(hosts)) = (route.path, route.methods, route.hosts) else { return };
+    let shape = pattern.shape();
+    let mut methods: Vec<Option<&str>> =
+        if methods.is_empty() { vec![None] } else { methods.iter().map(|method| Some(method.as_str())).collect() };
     // One that is listed twice does no harm.
     let mut seen = FixedSet::default();
     methods.retain(|method| seen.insert(*method));
-    let mut hosts: Vec<String> = if route.hosts.is_empty() {
-        vec![String::new()]
-    } else {
-        route.hosts.iter().map(|host| format!("{host:?}")).collect()
-    };
+    let mut hosts: Vec<String> =
+        if hosts.is_empty() { vec![String::new()] } else { hosts.iter().map(|host| format!("{host:?}")).collect() };
     hosts.sort();
     hosts.dedup();
     for method in &methods {
         for host in &hosts {
-            if let Some(first) = claimed.insert((shape.clone(), *method, host.clone()), &route.name) {
+            if let Some(first) = claimed.insert((shape.clone(), *method, host.clone()), route) {
                 let what = method.map_or_else(|| "requests".to_owned(), |method| format!("{method} requests"));
-                let message = format!("route `{first}` already takes {what} to this path and host");
+                let first =
+                    first.name.map_or_else(|| format!("routes[{}]", first.index), |name| format!("route `{name}`"));
+                let message = format!("{first} already takes {what} to this path and host");
                 findings.error(
                     &path.field("match"),
                     route.line,

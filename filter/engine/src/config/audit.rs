@@ -6,7 +6,7 @@ use super::decode::{Fields, Findings, choice, integer, list, owned, short_durati
 use super::error::Path;
 use super::node::{Node, NodeValue};
 use super::provider::secret_value;
-use super::route::RawRoute;
+use super::route::Outline;
 use crate::audit::{AuditLevel, AuditRules, BurstRules, ChainKey, ChainRules, Mask, MaskKey, Masks, Sample, Sinks};
 use crate::secret::SecretSource;
 
@@ -121,12 +121,12 @@ fn mask(
 }
 
 /// Whether some route has each of the parameters.
-pub(super) fn check_params(params: &MaskedParams, routes: &[RawRoute], findings: &mut Findings) {
+pub(super) fn check_params(params: &MaskedParams, routes: &[Outline<'_>], findings: &mut Findings) {
     let root = Path::Root.field("audit");
     let mask = root.field("mask");
     let list = mask.field("path_params");
     for (name, index, line) in params {
-        if !routes.iter().any(|route| route.path.names_param(name)) {
+        if !routes.iter().any(|route| route.path.is_some_and(|path| path.names_param(name))) {
             let message = format!("no route has a parameter `{name}`");
             let remedy = "write the name that stands in braces in the path of a route";
             findings.error(&list.index(*index), *line, message, remedy);

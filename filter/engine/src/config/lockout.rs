@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::decode::{Fields, Findings, choice, integer, non_empty, owned, whole, within};
 use super::error::Path;
 use super::node::Node;
-use super::route::RawRoute;
+use super::route::Outline;
 use crate::lockout::Lockout;
 
 /// By what callers are told apart.
@@ -62,11 +62,11 @@ pub(super) fn lockout(node: &Node, path: &Path<'_>, findings: &mut Findings) -> 
 }
 
 /// Whether there are such routes.
-pub(super) fn check_login_routes(raw: &RawLockout, routes: &[RawRoute], findings: &mut Findings) {
+pub(super) fn check_login_routes(raw: &RawLockout, routes: &[Outline<'_>], findings: &mut Findings) {
     let path = Path::Root.field("lockout");
     let path = path.field("login_routes");
     for (index, (name, line)) in raw.login_routes.iter().enumerate() {
-        if !routes.iter().any(|route| route.name == *name) {
+        if !routes.iter().any(|route| route.name == Some(name)) {
             let message = format!("no route is called `{name}`");
             findings.error(&path.index(index), *line, message, "write a route's `name`");
         }

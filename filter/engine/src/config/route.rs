@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::decode::{
-    Fields, Findings, boolean, choice, claim_path, duration, header_name, list, name_of, non_empty, owned, text,
+    Fields, Findings, boolean, choice, claim_path, duration, header_name, list, name_of, non_empty, owned, text, whole,
     wrong_kind,
 };
 use super::error::Path;
@@ -39,6 +39,55 @@ pub(crate) struct RawRoute {
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) security_headers: Option<SecurityHeaders>,
     pub(crate) hide_upstream_5xx: Option<bool>,
+}
+
+/// A route of which something could not be read.
+pub(crate) struct PartialRoute {
+    index: usize,
+    line: Option<u32>,
+    name: Option<String>,
+    matching: Option<Matching>,
+    requirement: Option<Requirement>,
+}
+
+/// What of a route is held against the rest of the policy, as far as it could be read: one mistake hides no other.
+pub(crate) struct Outline<'r> {
+    pub(crate) index: usize,
+    pub(crate) line: Option<u32>,
+    pub(crate) name: Option<&'r str>,
+    pub(crate) path: Option<&'r PathPattern>,
+    pub(crate) methods: Option<&'r [String]>,
+    pub(crate) hosts: Option<&'r [HostPattern]>,
+    pub(crate) requirement: Option<&'r Requirement>,
+}
+
+impl RawRoute {
+    pub(crate) fn outline(&self) -> Outline<'_> {
+        Outline {
+            index: self.index,
+            line: self.line,
+            name: Some(&self.name),
+            path: Some(&self.path),
+            methods: Some(&self.methods),
+            hosts: Some(&self.hosts),
+            requirement: Some(&self.requirement),
+        }
+    }
+}
+
+impl PartialRoute {
+    pub(crate) fn outline(&self) -> Outline<'_> {
+        let matching = self.matching.as_ref();
+        Outline {
+            index: self.index,
+            line: self.line,
+            name: self.name.as_deref(),
+            path: matching.map(|matching| &matching.path),
+            methods: matching.and_then(|matching| matching.methods.as_deref()),
+            hosts: matching.and_then(|matching| matching.hosts.as_deref()),
+            requirement: self.requirement.as_ref(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -98,7 +147,7 @@ pub(crate) fn route(
     stripped: &[String],
     named: &[(String, Value)],
     findings: &mut Findings,
-) -> Option<RawRoute> {
+) -> Option<Result<RawRoute, PartialRoute>> {
     let mut fields = Fields::of(node, path, findings)?;
     let name = fields.required("name", "give the route a name", findings);
     let name = name.and_then(|node| name_of(node, &path.field("name"), findings));
@@ -141,33 +190,43 @@ pub(crate) fn route(
     let hide_upstream_5xx = fields.read("errors", findings, response::errors);
     let line = fields.line;
     fields.finish(findings);
-    let requirement = match access? {
-        Access::Public => Requirement::Public,
-        Access::Authenticated => Requirement::Authenticated,
-        Access::Roles => Requirement::Roles(roles?),
-        Access::RoleTable if owner_node.is_some() => Requirement::RoleTable(owner?),
-        Access::RoleTable => Requirement::RoleTable(Owner::Undefined),
+    let requirement = match access {
+        None => None,
+        Some(Access::Public) => Some(Requirement::Public),
+        Some(Access::Authenticated) => Some(Requirement::Authenticated),
+        Some(Access::Roles) => roles.map(Requirement::Roles),
+        Some(Access::RoleTable) if owner_node.is_some() => owner.map(Requirement::RoleTable),
+        Some(Access::RoleTable) => Some(Requirement::RoleTable(Owner::Undefined)),
     };
-    let Matching { path: pattern, methods, hosts } = matcher?;
-    let when = when.unwrap_or_default();
-    let step_up = if step_up_node.is_some() { Some(step_up?) } else { None };
-    let input = if input_node.is_some() { Some(input?) } else { None };
-    Some(RawRoute {
-        index: path.position(),
-        line,
-        name: name?,
-        path: pattern,
-        methods,
-        hosts,
-        requirement,
-        ip,
-        when,
-        step_up,
-        input,
-        dry_run,
-        cors,
-        security_headers,
-        hide_upstream_5xx,
+    let index = path.position();
+    // What is not there asks for nothing; what could not be read is no less of a demand.
+    let step_up = if step_up_node.is_some() { step_up.map(Some) } else { Some(None) };
+    let input = if input_node.is_some() { input.map(Some) } else { Some(None) };
+    Some(match (name, matcher, requirement, step_up, input) {
+        (
+            Some(name),
+            Some(Matching { path, methods: Some(methods), hosts: Some(hosts) }),
+            Some(requirement),
+            Some(step_up),
+            Some(input),
+        ) => Ok(RawRoute {
+            index,
+            line,
+            name,
+            path,
+            methods,
+            hosts,
+            requirement,
+            ip,
+            when: when.unwrap_or_default(),
+            step_up,
+            input,
+            dry_run,
+            cors,
+            security_headers,
+            hide_upstream_5xx,
+        }),
+        (name, matching, requirement, ..) => Err(PartialRoute { index, line, name, matching, requirement }),
     })
 }
 
@@ -254,10 +313,11 @@ fn challenge_word(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opti
     Some(word)
 }
 
+/// `None`: not all of them could be read, so that it cannot be said which requests it takes.
 struct Matching {
     path: PathPattern,
-    methods: Vec<String>,
-    hosts: Vec<HostPattern>,
+    methods: Option<Vec<String>>,
+    hosts: Option<Vec<HostPattern>>,
 }
 
 fn matching(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Matching> {
@@ -265,11 +325,14 @@ fn matching(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<Mat
     let pattern = fields.required("path", "write the path, such as /users/{id}", findings);
     let pattern = pattern.and_then(|node| path_pattern(node, &path.field("path"), findings));
     let remedy = "list some, or leave the field out for any";
-    let methods = fields
-        .read("methods", findings, |node, path, findings| non_empty(node, path, findings, remedy, response::method));
-    let hosts = fields.read("hosts", findings, |node, path, findings| non_empty(node, path, findings, remedy, host));
+    let methods = fields.take("methods").map_or(Some(Vec::new()), |node| {
+        whole(node, non_empty(node, &path.field("methods"), findings, remedy, response::method)?)
+    });
+    let hosts = fields
+        .take("hosts")
+        .map_or(Some(Vec::new()), |node| whole(node, non_empty(node, &path.field("hosts"), findings, remedy, host)?));
     fields.finish(findings);
-    Some(Matching { path: pattern?, methods: methods.unwrap_or_default(), hosts: hosts.unwrap_or_default() })
+    Some(Matching { path: pattern?, methods, hosts })
 }
 
 fn path_pattern(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Option<PathPattern> {

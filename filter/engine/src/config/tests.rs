@@ -1149,6 +1149,79 @@ fn places_count_what_cannot_be_read() {
     );
 }
 
+/// What could be read of a route is held against the others, whatever else is wrong with it.
+#[test]
+fn a_mistake_in_a_route_hides_no_other() {
+    let open = |name: &str, path: &str| json!({"name": name, "match": {"path": path}, "access": "public"});
+    let lost = "routes[0].access: `publik` is not one of";
+    for (routes, expected, message) in [
+        (
+            json!([amended(open("x", "/a/{b}"), json!({"access": "publik"})), open("x", "/a/{c}")]),
+            vec![lost, "routes[1].name: `x` is also the name of routes[0]", "routes[1].match: route `x` already takes"],
+            "access",
+        ),
+        (
+            json!([open("x", "/a"), amended(open("x", "/a"), json!({"when": 1, "input": 2, "ip": 3, "mode": 4}))]),
+            vec![
+                "routes[1].when: `when` looks at claims",
+                "routes[1].when: a list is needed",
+                "routes[1].input: a mapping is needed",
+                "routes[1].ip: a mapping is needed",
+                "routes[1].mode: a number is not one of",
+                "routes[1].name: `x` is also",
+                "routes[1].match: route `x` already takes",
+            ],
+            "everything else",
+        ),
+        (
+            json!([{"match": {"path": "/a"}, "access": "public"}, open("x", "/a")]),
+            vec!["routes[0]: missing field `name`", "routes[1].match: routes[0] already takes requests to this path"],
+            "no name",
+        ),
+        (
+            json!([{"name": "x", "access": "public"}, open("x", "/a")]),
+            vec!["routes[0]: missing field `match`", "routes[1].name: `x` is also the name of routes[0]"],
+            "no path",
+        ),
+        (
+            json!([
+                {"name": "x", "match": {"path": "/a", "methods": ["GET", "P T"]}, "access": "public"},
+                {"name": "y", "match": {"path": "/b", "hosts": ["a b"]}, "access": "public"},
+                open("x", "/a"),
+                open("z", "/b"),
+            ]),
+            vec!["routes[0].match.methods[1]: ", "routes[1].match.hosts[0]: ", "routes[2].name: `x` is also"],
+            "who knows which requests",
+        ),
+        (
+            json!([amended(open("x", "/a"), json!({"access": "role_table", "mode": 1, "match": {"path": 1}}))]),
+            vec![
+                "routes[0].match.path: a string is needed",
+                "routes[0].mode: a number is not one of",
+                "routes[0].access: nobody can be authenticated",
+            ],
+            "who may have what it asks for",
+        ),
+    ] {
+        let mut found: Vec<String> = errors(&json!({"version": "v1", "routes": routes}))
+            .iter()
+            .map(|error| format!("{}: {}", error.path, error.message))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{message}: {found:#?}");
+        for part in expected {
+            let at = found.iter().position(|error| error.starts_with(part));
+            found.remove(at.unwrap_or_else(|| panic!("{message}: {part} is not among {found:#?}")));
+        }
+    }
+    let named = amended(
+        json!({"version": "v1", "routes": [amended(open("x", "/a/{b}"), json!({"access": "publik"}))]}),
+        json!({"lockout": {"max_failures": 3, "login_routes": ["x"]}, "audit": {"mask": {"path_params": ["b"]}}}),
+    );
+    let found: Vec<String> = errors(&named).into_iter().map(|error| error.path).collect();
+    assert!(!found.iter().any(|path| path.starts_with("lockout")), "such a route is there: {found:?}");
+    assert!(!found.iter().any(|path| path.contains("path_params[")), "such a parameter is there: {found:?}");
+}
+
 #[test]
 fn fields_that_stand_twice_are_mistakes() {
     for (text, path, message) in [
