@@ -20,7 +20,7 @@ pub use crypto::{HostCrypto, Proven, SignatureCheck};
 pub use error::TokenError;
 pub(crate) use extract::{Extracted, Place, Sources, TokenSource, without_cookie, without_param};
 pub use jwks::JwksError;
-pub(crate) use jwks::{PublicEntry, private_member};
+pub(crate) use jwks::{KeyKind, LocalEntry, private_member};
 pub(crate) use keys::KeyId;
 pub use keys::{Key, KeyError, KeySet};
 use serde_json::{Map, Value};

@@ -67,18 +67,34 @@ impl KeySet {
     }
 }
 
-/// One key of a set that anybody can read.
-pub(crate) struct PublicEntry {
-    /// The name of a member that only whoever signs may know.
-    pub(crate) private: Option<&'static str>,
+/// One key of a set that somebody wrote into a policy.
+pub(crate) struct LocalEntry {
+    pub(crate) kind: KeyKind,
     pub(crate) key: Result<Key, KeyError>,
 }
 
-impl PublicEntry {
+/// Whom a key may be shown to.
+pub(crate) enum KeyKind {
+    Public,
+    /// It has this member, which only whoever signs may know.
+    Private(&'static str),
+    /// Whoever verifies can sign.
+    Secret,
+}
+
+impl LocalEntry {
     /// The keys of a set, those that cannot be used included.
     pub(crate) fn all(document: &[u8]) -> Result<Vec<Self>, JwksError> {
-        let read = |entry| Self { private: private_member(entry), key: public(entry) };
-        Ok(entries(document)?.iter().map(read).collect())
+        Ok(entries(document)?.iter().map(Self::read).collect())
+    }
+
+    fn read(entry: &Value) -> Self {
+        let kind = match private_member(entry) {
+            _ if entry.get("kty").is_some_and(|kty| kty == "oct") => KeyKind::Secret,
+            Some(member) => KeyKind::Private(member),
+            None => KeyKind::Public,
+        };
+        Self { kind, key: from_entry(entry) }
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::decode::{Fields, Findings, text};
 use super::super::error::Path;
 use super::super::node::Node;
 use crate::hash::FixedSet;
-use crate::token::{Algorithm, KeyError, KeySet, PublicEntry};
+use crate::token::{Algorithm, JwksError, KeyKind, KeySet, LocalEntry};
 
 pub(super) fn local_jwks(
     node: &Node,
@@ -18,12 +18,10 @@ pub(super) fn local_jwks(
     let document = inline.and_then(|node| text(node, &path, findings).map(|text| (node.line, text)));
     fields.finish(findings);
     let (line, document) = document?;
-    let found_before = findings.errors.len();
-    let keys = PublicEntry::all(document.as_bytes()).and_then(|entries| {
+    if let Ok(entries) = LocalEntry::all(document.as_bytes()) {
         check_entries(&entries, &path.field("keys"), line, findings);
-        KeySet::of_usable(entries.into_iter().map(|entry| entry.key))
-    });
-    match keys {
+    }
+    match KeySet::from_jwks(document.as_bytes(), false) {
         Ok(keys) => {
             let fits = |algorithm: &Algorithm| keys.keys().iter().any(|key| key.fits(*algorithm));
             if allowed.is_some_and(|allowed| !allowed.iter().any(fits)) {
@@ -32,10 +30,11 @@ pub(super) fn local_jwks(
             }
             Some(keys)
         }
-        // Of a set of secrets, that they are such is all there is to say.
-        Err(_) if findings.errors.len() > found_before => None,
         Err(error) => {
-            let remedy = "put in a key set with public keys for signatures (RFC 7517)";
+            let remedy = match error {
+                JwksError::SecretTooShort => "make a longer secret: `portcullis secret generate`",
+                _ => "put in a key set with public keys for signatures (RFC 7517)",
+            };
             findings.error(&path, line, error.to_string(), remedy);
             None
         }
@@ -43,31 +42,31 @@ pub(super) fn local_jwks(
 }
 
 /// Nobody else sees to it that these keys are good: where a fetched one is passed over, its issuer will have others.
-fn check_entries(entries: &[PublicEntry], path: &Path<'_>, line: Option<u32>, findings: &mut Findings) {
+fn check_entries(entries: &[LocalEntry], path: &Path<'_>, line: Option<u32>, findings: &mut Findings) {
     let mut kids = FixedSet::default();
-    for (index, PublicEntry { private, key }) in entries.iter().enumerate() {
+    for (index, LocalEntry { kind, key }) in entries.iter().enumerate() {
         let path = path.index(index);
-        match (key, private) {
-            (Err(KeyError::Secret), _) => {
-                let message = "a secret: a policy names secrets and holds none";
-                findings.error(&path, line, message, "put it into the environment, and name it in `keys`");
+        match (kind, key) {
+            (KeyKind::Secret, _) => {
+                let message = "a secret: whoever reads the policy can sign tokens";
+                findings.warn(&path, line, message, "put it into the environment, and name it in `keys`");
             }
-            (_, Some(member)) => {
-                let message = format!("a private key, with its `{member}`: whoever reads the policy could sign tokens");
-                findings.error(&path, line, message, "put in the public key alone: `portcullis key jwks FILE`");
+            (KeyKind::Private(member), _) => {
+                let message = format!("a private key, with its `{member}`: whoever reads the policy can sign tokens");
+                findings.warn(&path, line, message, "put in the public key alone: `portcullis key jwks FILE`");
             }
-            (Err(reason), None) => {
+            (KeyKind::Public, Err(reason)) => {
                 let message = format!("passed over, and its tokens refused: {reason}");
                 findings.warn(&path, line, message, "put in another key, or remove it");
             }
-            (Ok(_), None) => {}
+            (KeyKind::Public, Ok(_)) => {}
         }
         let kid = key.as_ref().ok().and_then(|key| key.kid());
         if let Some(kid) = kid
             && !kids.insert(kid)
         {
             let message = format!("two keys have the kid `{kid}`");
-            findings.error(&path, line, message, "give every key a kid of its own");
+            findings.warn(&path, line, message, "give every key a kid of its own");
         }
     }
 }
