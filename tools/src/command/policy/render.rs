@@ -116,7 +116,7 @@ fn push_json(node: &Node, indent: usize, out: &mut String) {
         NodeValue::String(text) => push_text(text, out),
         NodeValue::Seq(items) => {
             let lines = if items.iter().all(is_scalar) { None } else { Some(indent) };
-            push_members(('[', ']'), items, lines, out, |item, indent, out| push_json(item, indent, out));
+            push_members(('[', ']'), items, lines, out, push_json);
         }
         NodeValue::Map(members) => {
             let lines = if members.iter().all(|(_, value)| is_scalar(value)) { None } else { Some(indent) };
