@@ -52,7 +52,8 @@ pub fn spelled_out(text: &str) -> Result<String, SyntaxError> {
                 let place = starts.get(span.start.index()).zip(starts.get(span.end.index()));
                 let (Ok(value), Some((start, end))) = (value, place) else { continue };
                 if let Some(instead) = unmistakable(&own, value) {
-                    out.push_str(text.get(copied..*start).unwrap_or_default());
+                    let bare = without_properties(text.get(*start..*end).unwrap_or_default());
+                    out.push_str(text.get(copied..end.saturating_sub(bare.len())).unwrap_or_default());
                     out.push_str(&instead);
                     copied = *end;
                 }
@@ -62,6 +63,15 @@ pub fn spelled_out(text: &str) -> Result<String, SyntaxError> {
     }
     out.push_str(text.get(copied..).unwrap_or_default());
     Ok(out)
+}
+
+/// A plain scalar without the anchor and the tag before it (chapter 6.9), with which no such scalar begins.
+fn without_properties(mut text: &str) -> &str {
+    while text.starts_with(['&', '!', '#']) {
+        let ends = if text.starts_with('#') { ['\n', '\r'] } else { [' ', '\n'] };
+        text = text.find(ends).and_then(|end| text.get(end..)).unwrap_or_default().trim_start();
+    }
+    text
 }
 
 /// A plain scalar in a spelling that every reader takes for this; `None` where it is in one.

@@ -310,11 +310,23 @@ fn what_other_readers_take_for_something_else_is_spelled_out() {
         ("8080: 10m\n", "\"8080\": 10m\n", "a key that looks like a number, a duration that does not"),
         ("a: 'yes'\nb: \"010\"\nc: |\n  yes\n", "a: 'yes'\nb: \"010\"\nc: |\n  yes\n", "what is quoted already"),
         ("- &x on\n- *x\n- !!str 010\n", "- &x \"on\"\n- *x\n- !!str \"010\"\n", "anchors and tags"),
+        ("- &x !!str # why\n  010\n- *x\n", "- &x !!str # why\n  \"010\"\n- *x\n", "both, and a comment"),
+        ("- &x\n- *x\n- a: yes\n    no # 2\n", "- &x\n- *x\n- a: yes\n    no # 2\n", "nothing, and two lines"),
         ("é: no\nü: ok\n", "é: \"no\"\nü: ok\n", "after letters of two bytes"),
         ("version: v1\nroutes:\n  - name: a # first\n", "version: v1\nroutes:\n  - name: a # first\n", "nothing"),
     ] {
         let spelled = spelled_out(text).unwrap();
         assert_eq!(spelled, expected, "{message}");
         assert_eq!(tree(&parse(&spelled).unwrap()), tree(&parse(text).unwrap()), "{message}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn spelling_changes_no_value(text in "(- ([&]x )?[a-zA-Z0-9+._~:-]{1,8}( # [a-z]{1,4})?\n){1,6}") {
+        if let Ok(node) = parse(&text) {
+            let spelled = spelled_out(&text).unwrap();
+            prop_assert_eq!(parse(&spelled).map(|node| tree(&node)), Ok(tree(&node)), "{}", spelled);
+        }
     }
 }
