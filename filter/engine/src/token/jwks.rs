@@ -54,7 +54,7 @@ impl KeySet {
     }
 
     /// The set of those that are usable.
-    pub(crate) fn of_usable(read: impl Iterator<Item = Result<Key, KeyError>>) -> Result<Self, JwksError> {
+    fn of_usable(read: impl Iterator<Item = Result<Key, KeyError>>) -> Result<Self, JwksError> {
         let (mut keys, mut reasons) = (Vec::new(), Vec::new());
         for key in read {
             match key {
