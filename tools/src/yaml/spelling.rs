@@ -68,7 +68,8 @@ pub fn spelled_out(text: &str) -> Result<String, SyntaxError> {
 /// A plain scalar without the anchor and the tag before it (chapter 6.9), with which no such scalar begins.
 fn without_properties(mut text: &str) -> &str {
     while text.starts_with(['&', '!', '#']) {
-        let ends = if text.starts_with('#') { ['\n', '\r'] } else { [' ', '\n'] };
+        let is_comment = text.starts_with('#');
+        let ends = |letter: char| if is_comment { matches!(letter, '\n' | '\r') } else { letter.is_ascii_whitespace() };
         text = text.find(ends).and_then(|end| text.get(end..)).unwrap_or_default().trim_start();
     }
     text

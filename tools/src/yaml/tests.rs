@@ -311,6 +311,7 @@ fn what_other_readers_take_for_something_else_is_spelled_out() {
         ("a: 'yes'\nb: \"010\"\nc: |\n  yes\n", "a: 'yes'\nb: \"010\"\nc: |\n  yes\n", "what is quoted already"),
         ("- &x on\n- *x\n- !!str 010\n", "- &x \"on\"\n- *x\n- !!str \"010\"\n", "anchors and tags"),
         ("- &x !!str # why\n  010\n- *x\n", "- &x !!str # why\n  \"010\"\n- *x\n", "both, and a comment"),
+        ("- &x\ton\n- *x\n", "- &x\t\"on\"\n- *x\n", "a tab between"),
         ("- &x\n- *x\n- a: yes\n    no # 2\n", "- &x\n- *x\n- a: yes\n    no # 2\n", "nothing, and two lines"),
         ("é: no\nü: ok\n", "é: \"no\"\nü: ok\n", "after letters of two bytes"),
         ("version: v1\nroutes:\n  - name: a # first\n", "version: v1\nroutes:\n  - name: a # first\n", "nothing"),
