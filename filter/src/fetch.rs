@@ -223,7 +223,16 @@ impl Fetcher {
                 Ok(()) => return Vec::new(),
                 Err(error) => Err(error),
             },
-            Ok(Answer::Keys(keys)) => {
+            Ok(Answer::Keys { keys, passed_over }) => {
+                for reason in passed_over {
+                    let level = if reason.is_leak() { log::Level::Warn } else { log::Level::Info };
+                    log::log!(level, "a key from {remote} is passed over: {reason}");
+                }
+                for provider in policy.unserved(source, &keys) {
+                    log::warn!(
+                        "no key from {remote} is for an algorithm that `{provider}` allows: its tokens are refused"
+                    );
+                }
                 host::set_shared(&place.document, &body).map(|()| keys.keys().len()).map_err(|_| FetchError::NoAnswer)
             }
             Err(error) => Err(error),

@@ -59,7 +59,7 @@ impl Kind {
             Self::P256 => &[A::ES256],
             Self::P384 => &[A::ES384],
             Self::P521 => &[A::ES512],
-            Self::Ed25519 => &[A::EdDSA],
+            Self::Ed25519 => &[A::EdDSA, A::Ed25519],
         }
     }
 

@@ -8,7 +8,7 @@ use crate::names::Spellings;
 use crate::remote::RemoteJwks;
 use crate::response::ResponseRules;
 use crate::route::RouteTable;
-use crate::token::{Algorithm, Crypto, KnownHeaders, Means, Provider, Sources, verify_under};
+use crate::token::{Algorithm, Crypto, KeySet, KnownHeaders, Means, Provider, Sources, verify_under};
 
 /// Everything that requests are decided by.
 #[derive(Clone, Debug)]
@@ -96,6 +96,15 @@ impl Policy {
     /// The providers whose keys are fetched, by name, and which of the key sets is theirs.
     pub fn remote_providers(&self) -> impl Iterator<Item = (&str, usize)> {
         self.providers.iter().filter_map(|provider| Some((provider.name.as_str(), provider.remote?)))
+    }
+
+    /// The providers whose key set this is, and that allow no algorithm which any of the keys serves: all their tokens are refused.
+    pub fn unserved<'p>(&'p self, source: usize, keys: &'p KeySet) -> impl Iterator<Item = &'p str> {
+        let is_served = |provider: &Provider| {
+            keys.keys().iter().any(|key| provider.verifier.algorithms.iter().any(|algorithm| key.fits(*algorithm)))
+        };
+        let of_set = self.providers.iter().filter(move |provider| provider.remote == Some(source));
+        of_set.filter(move |provider| !is_served(provider)).map(|provider| provider.name.as_str())
     }
 
     /// The algorithms that the host may be asked to verify, where it proves itself: none where the policy says so.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::json;
 use crate::pipeline::short_digest;
 use crate::time::UnixTime;
-use crate::token::{JwksError, KeySet};
+use crate::token::{JwksError, KeyError, KeySet};
 
 /// How long a key set or a discovery document may be. Those of large issuers have some 10 KB.
 pub const MAX_DOCUMENT_BYTES: usize = 512 * 1024;
@@ -56,7 +56,12 @@ pub enum Answer {
     /// Where to go on.
     Next(Stage),
     /// The keys.
-    Keys(KeySet),
+    Keys {
+        /// Those that can be used.
+        keys: KeySet,
+        /// Why others of the set are passed over, each reason once.
+        passed_over: Vec<KeyError>,
+    },
 }
 
 /// Why an answer brought nothing. Says nothing of what was in it.
@@ -136,7 +141,10 @@ impl RemoteJwks {
         }
         match stage {
             Stage::Discovery => self.jwks_path(body).map(|path| Answer::Next(Stage::Keys(path))),
-            Stage::Keys(_) => Ok(Answer::Keys(KeySet::from_public_jwks(body)?)),
+            Stage::Keys(_) => {
+                let (keys, passed_over) = KeySet::from_fetched_jwks(body)?;
+                Ok(Answer::Keys { keys, passed_over })
+            }
         }
     }
 

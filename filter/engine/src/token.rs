@@ -205,11 +205,10 @@ pub(crate) fn verify_signature<'k>(
             return Ok(key);
         }
     }
-    let is_named = kid.as_deref().is_none_or(|kid| keys.has(kid));
-    Err(match (tried, is_named) {
-        (false, _) => TokenError::UnknownKey,
-        (true, true) => TokenError::BadSignature,
-        (true, false) => TokenError::UnknownSigner,
+    Err(match kid.as_deref() {
+        _ if !tried => TokenError::UnknownKey,
+        Some(kid) if keys.has(kid) => TokenError::BadSignature,
+        kid => TokenError::UnknownSigner { has_kid: kid.is_some() },
     })
 }
 

@@ -97,6 +97,9 @@ fn private_keys_sign_with_what_fits_them() {
     }
     let rsa = key("rsa2048.pem");
     assert_eq!(issue(&["--key", rsa.to_str().unwrap(), "--algorithm", "PS512"])["header"]["alg"], "PS512");
+    let ed25519 = key("ed25519.pem");
+    let renamed = ["--key", ed25519.to_str().unwrap(), "--algorithm", "Ed25519"];
+    assert_eq!(issue(&renamed)["header"]["alg"], "Ed25519");
     run(ISSUE.iter().chain(&["--key", rsa.to_str().unwrap(), "--algorithm", "HS256"]))
         .fails(2, "cannot sign with HS256");
     run(ISSUE.iter().chain(&["--key", key("rsa1024.pem").to_str().unwrap()])).fails(3, "2048 to 4096 bits");

@@ -35,7 +35,7 @@ fn keys(policy: &Policy, signed: &Signed, body: &[u8]) {
     assert_eq!(answer.is_ok(), learned.is_ok(), "what is read is learned");
     assert_eq!(worker.has_keys(0), learned.is_ok());
     let Ok(answer) = answer else { return };
-    let Answer::Keys(set) = answer else { panic!("{answer:?}") };
+    let Answer::Keys { keys: set, .. } = answer else { panic!("{answer:?}") };
     assert!((1..=100).contains(&set.keys().len()));
     for key in set.keys() {
         assert!(!Algorithm::ALL.iter().any(|algorithm| algorithm.is_symmetric() && key.fits(*algorithm)));

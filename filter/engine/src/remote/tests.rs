@@ -135,7 +135,14 @@ fn states_survive_being_kept() {
 #[test]
 fn answers_are_keys_or_nothing() {
     let keys = Stage::Keys("/keys".into());
-    assert!(matches!(remote().read(&keys, 200, ED25519.as_bytes()), Ok(Answer::Keys(keys)) if keys.keys().len() == 1));
+    let read = |body: &str| match remote().read(&keys, 200, body.as_bytes()) {
+        Ok(Answer::Keys { keys, passed_over }) => (keys.keys().len(), passed_over),
+        answer => panic!("{answer:?}"),
+    };
+    assert_eq!(read(ED25519), (1, vec![]));
+    let others = r#"{"keys": [{"kty": "AKP"}, {"kty": "OKP", "d": "AA"}, {"kty": "AKP", "kid": "b"}, "#;
+    let beside = ED25519.replacen(r#"{"keys": ["#, others, 1);
+    assert_eq!(read(&beside), (1, vec![KeyError::Type, KeyError::Private("d")]), "each reason once");
     let secret = r#"{"keys": [{"kty": "oct", "kid": "s", "k": "c2VjcmV0IG9mIG1vcmUgdGhhbiB0aGlydHktdHdvIGJ5dGVz"}]}"#;
     for (status, body, message) in [
         (404, ED25519, "a status other than 200"),

@@ -1,4 +1,4 @@
-//! JWS algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1).
+//! JWS algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2).
 
 use std::fmt;
 
@@ -42,6 +42,7 @@ algorithms! {
     ES384 = "ES384",
     ES512 = "ES512",
     EdDSA = "EdDSA",
+    Ed25519 = "Ed25519",
 }
 
 impl Algorithm {

@@ -31,9 +31,12 @@ pub enum TokenError {
     /// A key fits, but the signature is not its.
     #[error("wrong signature")]
     BadSignature,
-    /// No key has its `kid`, and the signature is of none of those that have no id at all.
-    #[error("wrong signature, and no key has its kid")]
-    UnknownSigner,
+    /// It names no key that is there, and the signature is of none of those that may have made it: one that is not there may have.
+    #[error("wrong signature{}", if *.has_kid { ", and no key has its kid" } else { "" })]
+    UnknownSigner {
+        /// Whether it names a key at all.
+        has_kid: bool,
+    },
     /// `exp` has passed.
     #[error("expired at {exp}, now {}", now.seconds())]
     Expired {
@@ -80,7 +83,7 @@ impl TokenError {
     pub(crate) const fn progress(&self) -> u8 {
         match self {
             Self::TooLarge { .. } | Self::UnknownKey | Self::AlgorithmNotAllowed(_) => 0,
-            Self::BadSignature | Self::UnknownSigner => 1,
+            Self::BadSignature | Self::UnknownSigner { .. } => 1,
             Self::KeysUnavailable => 2,
             _ => 3,
         }
@@ -88,7 +91,7 @@ impl TokenError {
 
     /// Whether another key might change it.
     pub(crate) const fn may_be_for_want_of_a_key(&self) -> bool {
-        matches!(self, Self::UnknownKey | Self::UnknownSigner | Self::KeysUnavailable)
+        matches!(self, Self::UnknownKey | Self::UnknownSigner { .. } | Self::KeysUnavailable)
     }
 
     /// The reason code.
@@ -100,7 +103,7 @@ impl TokenError {
             Self::AlgorithmNotAllowed(_) => DenyReason::TokenAlgorithm,
             Self::UnknownKey => DenyReason::TokenUnknownKey,
             Self::KeysUnavailable => DenyReason::KeysUnavailable,
-            Self::BadSignature | Self::UnknownSigner => DenyReason::TokenSignature,
+            Self::BadSignature | Self::UnknownSigner { .. } => DenyReason::TokenSignature,
             Self::Expired { .. } => DenyReason::TokenExpired,
             Self::NotYetValid { .. } => DenyReason::TokenNotYetValid,
             Self::ExpirationMissing => DenyReason::TokenExpirationMissing,

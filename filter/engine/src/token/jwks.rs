@@ -38,23 +38,29 @@ impl KeySet {
     /// # Errors
     /// [`JwksError`] where nothing usable is there, or (unless `allow_short_secrets`) an HMAC key is too short.
     pub fn from_jwks(document: &[u8], allow_short_secrets: bool) -> Result<Self, JwksError> {
-        let set = Self::of_usable(entries(document)?.iter().map(from_entry))?;
+        let (set, _) = Self::of_usable(entries(document)?.iter().map(from_entry))?;
         if !allow_short_secrets && set.keys().iter().any(Key::secret_is_too_short) {
             return Err(JwksError::SecretTooShort);
         }
         Ok(set)
     }
 
-    /// Reads a key set that anybody can read too: secrets in it are none, and are passed over like keys of unknown types.
+    /// Reads a key set that anybody can read too: secrets in it are none, and with a private key anybody can sign. Both are passed
+    /// over like keys of unknown types.
     ///
     /// # Errors
     /// [`JwksError`] where nothing usable is there.
     pub fn from_public_jwks(document: &[u8]) -> Result<Self, JwksError> {
+        Self::from_fetched_jwks(document).map(|(set, _)| set)
+    }
+
+    /// The same, and why keys were passed over: the reasons, each once.
+    pub(crate) fn from_fetched_jwks(document: &[u8]) -> Result<(Self, Vec<KeyError>), JwksError> {
         Self::of_usable(entries(document)?.iter().map(public))
     }
 
-    /// The set of those that are usable.
-    fn of_usable(read: impl Iterator<Item = Result<Key, KeyError>>) -> Result<Self, JwksError> {
+    /// The set of those that are usable, and why the others are not.
+    fn of_usable(read: impl Iterator<Item = Result<Key, KeyError>>) -> Result<(Self, Vec<KeyError>), JwksError> {
         let (mut keys, mut reasons) = (Vec::new(), Vec::new());
         for key in read {
             match key {
@@ -63,7 +69,7 @@ impl KeySet {
                 Err(reason) => reasons.push(reason),
             }
         }
-        if keys.is_empty() { Err(JwksError::NothingUsable(reasons)) } else { Ok(Self::new(keys)) }
+        if keys.is_empty() { Err(JwksError::NothingUsable(reasons)) } else { Ok((Self::new(keys), reasons)) }
     }
 }
 
@@ -118,7 +124,11 @@ fn entries(document: &[u8]) -> Result<Vec<Value>, JwksError> {
 }
 
 fn public(entry: &Value) -> Result<Key, KeyError> {
-    if entry.get("kty").is_some_and(|kty| kty == "oct") { Err(KeyError::Secret) } else { from_entry(entry) }
+    match private_member(entry) {
+        _ if entry.get("kty").is_some_and(|kty| kty == "oct") => Err(KeyError::Secret),
+        Some(member) => Err(KeyError::Private(member)),
+        None => from_entry(entry),
+    }
 }
 
 fn from_entry(entry: &Value) -> Result<Key, KeyError> {
@@ -150,7 +160,7 @@ fn from_jwk(jwk: &Map<String, Value>) -> Result<Key, KeyError> {
             let curve = text("crv")?.or(algorithm.and_then(Algorithm::curve)).unwrap_or_default();
             Key::ec(kid, curve, &bytes("x")?, &bytes("y")?)?
         }
-        "OKP" if text("crv")? == Some("Ed25519") => Key::ed25519(kid, &bytes("x")?)?,
+        "OKP" if text("crv")? == Some("Ed25519") => Key::ed25519(kid, algorithm, &bytes("x")?)?,
         "OKP" => return Err(KeyError::Curve),
         _ => return Err(KeyError::Type),
     };

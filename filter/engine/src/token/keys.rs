@@ -102,6 +102,9 @@ pub enum KeyError {
     /// A secret in a set that anybody can read.
     #[error("a secret, which a published set cannot have")]
     Secret,
+    /// A private key in such a set.
+    #[error("a private key, with its `{0}`, which a published set cannot have: anybody can sign with it")]
+    Private(&'static str),
     /// An RSA modulus under 2048 bits (RFC 7518 section 3.3).
     #[error("an RSA key needs at least 2048 bits")]
     RsaTooShort,
@@ -111,6 +114,14 @@ pub enum KeyError {
     /// An RSA exponent that is none (RFC 8017 section 3.1), or one of which each signature would take long.
     #[error("an RSA exponent that is even, under 3, or of more than {MAX_RSA_EXPONENT_BITS} bits")]
     RsaExponent,
+}
+
+impl KeyError {
+    /// Whether somebody published what nobody else may have. The other errors are of keys that a set may have for others.
+    #[must_use]
+    pub const fn is_leak(&self) -> bool {
+        matches!(self, Self::Secret | Self::Private(_))
+    }
 }
 
 /// What a key may be, for pickers and messages.
@@ -207,10 +218,10 @@ impl Key {
     ///
     /// # Errors
     /// [`KeyError`] where it has not 32 bytes, or is no point of the curve or one of small order.
-    pub fn ed25519(kid: Option<String>, x: &[u8]) -> Result<Self, KeyError> {
+    pub fn ed25519(kid: Option<String>, algorithm: Option<Algorithm>, x: &[u8]) -> Result<Self, KeyError> {
         let key = ed25519_compact::PublicKey::from_slice(x).and_then(|key| key.validate().map(|()| key));
         let key = key.map_err(|_| KeyError::Invalid("Ed25519"))?;
-        Ok(Self::new(kid, None, Material::Ed25519(key), Vec::new()))
+        Ok(Self::new(kid, algorithm, Material::Ed25519(key), Vec::new()))
     }
 
     /// The key's id.
@@ -251,7 +262,8 @@ impl Key {
     /// Whether the key may verify this algorithm: its type, its curve and its own `alg` must fit, whatever a token says.
     #[must_use]
     pub fn fits(&self, algorithm: Algorithm) -> bool {
-        use Algorithm::{ES256, ES384, ES512, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
+        use Algorithm::{ES256, ES384, ES512, Ed25519, EdDSA, HS256, HS384, HS512};
+        use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
         if self.algorithm.is_some_and(|own| own != algorithm) {
             return false;
         }
@@ -262,7 +274,8 @@ impl Key {
             Material::P256(_) => algorithm == ES256,
             Material::P384(_) => algorithm == ES384,
             Material::P521(_) => algorithm == ES512,
-            Material::Ed25519(_) => algorithm == EdDSA,
+            // RFC 9864 section 2.2 gives the same signatures a name of their own.
+            Material::Ed25519(_) => matches!(algorithm, EdDSA | Ed25519),
         }
     }
 

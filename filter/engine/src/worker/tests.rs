@@ -20,11 +20,11 @@ fn jwks(keys: &[(&str, u8)]) -> Vec<u8> {
 }
 
 fn request(kid: &str, seed: u8) -> Request {
-    let input = format!(
-        "{}.{}",
-        base64url(json!({"alg": "EdDSA", "kid": kid}).to_string()),
-        base64url(expiring(json!({"sub": "u1"})))
-    );
+    with_header(&json!({"alg": "EdDSA", "kid": kid}), seed)
+}
+
+fn with_header(header: &Value, seed: u8) -> Request {
+    let input = format!("{}.{}", base64url(header.to_string()), base64url(expiring(json!({"sub": "u1"}))));
     let signature = base64url(*pair(seed).sk.sign(input.as_bytes(), None));
     Request::get("/me").with("authorization", format!("Bearer {input}.{signature}"))
 }
@@ -77,6 +77,34 @@ fn keys_serve_from_the_moment_they_are_learned() {
     assert_eq!((forged.outcome(), forged.wants), (("deny", "token_signature"), None), "fetching would not help");
     assert_eq!(worker.learn(&policy, 0, &fetched(2), &jwks(&[("a", 1), ("b", 2)])), Ok(true));
     assert_eq!(request("b", 2).decide_with(&policy, &mut worker).outcome(), ("allow", "authenticated"));
+}
+
+/// An issuer that names no keys exchanges them all the same.
+#[test]
+fn a_token_that_names_no_key_may_be_of_a_new_one() {
+    let policy = fetching();
+    let mut worker = Worker::new(&policy, Proven::NOTHING);
+    let unnamed = |seed| with_header(&json!({"alg": "EdDSA"}), seed);
+    worker.learn(&policy, 0, &fetched(1), &jwks(&[("a", 1)])).unwrap();
+    assert_eq!(unnamed(1).decide_with(&policy, &mut worker).outcome(), ("allow", "authenticated"));
+    let new = unnamed(2).decide_with(&policy, &mut worker);
+    assert_eq!((new.outcome(), new.wants), (("deny", "token_signature"), Some(0)));
+    worker.learn(&policy, 0, &fetched(2), &jwks(&[("a", 2)])).unwrap();
+    assert_eq!(unnamed(2).decide_with(&policy, &mut worker).outcome(), ("allow", "authenticated"));
+}
+
+#[test]
+fn providers_that_a_set_has_nothing_for_are_named() {
+    let policy = fetching();
+    let unserved = |source, jwks: &[u8]| -> Vec<String> {
+        let keys = KeySet::from_public_jwks(jwks).unwrap();
+        policy.unserved(source, &keys).map(str::to_owned).collect()
+    };
+    let ed25519 = json!({"kty": "OKP", "crv": "Ed25519", "x": base64url(*pair(1).pk)});
+    let set = |members: Value| json!({"keys": [amended(ed25519.clone(), members)]}).to_string().into_bytes();
+    assert_eq!(unserved(0, &set(json!({}))), Vec::<String>::new(), "EdDSA is allowed");
+    assert_eq!(unserved(0, &set(json!({"alg": "Ed25519"}))), ["remote"], "the same by another name is not");
+    assert_eq!(unserved(1, &set(json!({"alg": "Ed25519"}))), Vec::<String>::new(), "no provider's set");
 }
 
 #[test]

@@ -116,6 +116,9 @@ fn good_keys_are_found_among_others() {
     keys.insert(0, json!({"kty": "AKP", "kid": "later", "alg": "ML-DSA-44", "pub": "AA"}));
     keys.insert(1, json!({"kty": "RSA", "kid": "encrypts", "use": "enc", "n": keys[1]["n"], "e": "AQAB"}));
     keys.insert(2, json!({"kty": "oct", "kid": "secret", "k": encode(SECRET)}));
+    let mut private = keys::by_algorithm().into_iter().find(|pair| pair.kid == "ES256").unwrap().jwk.clone();
+    private["d"] = json!("AA");
+    keys.insert(3, private);
     let padded = format!("{set}{}", " ".repeat(500 * 1024));
     let server = KeyServer::start(Answer::bytes(padded));
     let proxy = setup(&upstream, &server).policy("main", &policy(&json!({}))).start();
@@ -123,6 +126,18 @@ fn good_keys_are_found_among_others() {
     for pair in [keys::old(), keys::new()] {
         let allow = Expect::allow("role_allowed").record("kid", pair.kid.as_str());
         bench.row(&pair.kid, &document(pair.token()), &allow);
+    }
+    let leaked = keys::by_algorithm().into_iter().find(|pair| pair.kid == "ES256").unwrap();
+    bench.row("a private key", &document(leaked.token()), &Expect::deny(401, "token_unknown_key"));
+    let log = proxy.log();
+    for (level, reason) in [
+        ("info", "for an algorithm (`alg`) that is not supported"),
+        ("info", "not for verifying signatures"),
+        ("warning", "a secret, which a published set cannot have"),
+        ("warning", "a private key, with its `d`"),
+    ] {
+        let said = log.lines().any(|line| line.contains(reason) && line.contains(&format!("[{level}]")));
+        bench.holds(reason, said, || log.clone());
     }
     bench.finish();
 }

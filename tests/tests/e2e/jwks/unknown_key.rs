@@ -40,6 +40,24 @@ fn a_new_key_needs_no_second_try() {
     assert_eq!(server.count(PATH), 2);
 }
 
+/// An issuer that names no keys exchanges them all the same: a signature that none of them made is looked for once.
+#[test]
+fn a_new_key_without_a_name_needs_no_second_try() {
+    let unnamed = |mut jwk: serde_json::Value| {
+        jwk.as_object_mut().unwrap().remove("kid");
+        Answer::json(&json!({"keys": [jwk]}))
+    };
+    let upstream = Upstream::start();
+    let server = KeyServer::start(unnamed(keys::old().jwk.clone()));
+    let proxy = setup(&upstream, &server).policy("main", &policy(&json!({}))).start();
+    let mut bench = Bench::new("a new key without a name", &proxy, "main", &upstream);
+    bench.row("as before", &document(keys::old().token()), &Expect::allow("role_allowed"));
+    server.answer(unnamed(keys::new().jwk.clone()));
+    bench.row("the first of it", &document(keys::new().token()), &Expect::allow("role_allowed"));
+    bench.row("of the one that is gone", &document(keys::old().token()), &Expect::deny(401, "token_unknown_key"));
+    bench.finish();
+}
+
 /// Two plugins are as two workers: the one that does not ask learns of new keys later. It waits for newer ones all the same.
 #[test]
 fn who_learns_of_keys_late_looks_for_others_too() {
