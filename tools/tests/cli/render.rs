@@ -97,6 +97,18 @@ fn a_policy_in_json_is_taken_too() {
     assert!(!outcome.stdout.contains("environment_variables"), "no secret, no environment: {}", outcome.stdout);
 }
 
+/// JSON may be indented with tabs and write letters beyond U+FFFF in two escapes; YAML takes neither.
+#[test]
+fn a_policy_in_any_json_is_yaml_in_a_manifest() {
+    let policy = include_str!("../policies/tabs.json");
+    for target in [&["--for", "istio"][..], &["--for", "envoy-gateway", "--gateway", "g"]] {
+        let outcome = run_with([&["policy", "render", "-", "--url", "oci://a"], target].concat(), policy);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        assert!(!outcome.stdout.contains('\t'), "{}", outcome.stdout);
+        assert!(outcome.stdout.contains("\"equals\": \"\u{1f600}\""), "{}", outcome.stdout);
+    }
+}
+
 #[test]
 fn a_module_that_is_not_pinned_is_remarked_on() {
     let directory = directory("render_pinned");

@@ -86,6 +86,10 @@ fn secrets(document: &Document) -> BTreeSet<String> {
 /// The lines of the policy, as they can stand below a key of other YAML.
 fn body(document: &Document) -> Result<Vec<String>, Failure> {
     let text = document.lines.join("\n");
+    // JSON is YAML but for what it may be indented with, and how it may escape a letter: it is written anew.
+    if Node::from_json(text.as_bytes()).is_ok() {
+        return json_lines(document);
+    }
     let text = yaml::spelled_out(&text).map_err(|error| Failure::invalid(format!("{}: {error}", document.name)))?;
     let lines: Vec<String> =
         text.lines().map(|line| line.trim_end().to_owned()).skip_while(|line| line == "---").collect();
