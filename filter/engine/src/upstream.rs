@@ -146,8 +146,10 @@ fn rewrite(head: &RequestHead<'_>, places: &[&Place], edits: &mut Vec<HeaderEdit
         match place {
             Place::Header { .. } => {}
             Place::Cookie(name) => {
-                let lines = cookies.take().unwrap_or_else(|| cookie_lines(head));
-                cookies = Some(lines.iter().filter_map(|line| without_cookie(line, name)).collect());
+                cookies = Some(match cookies {
+                    None => head.envelope.all("cookie").filter_map(|line| without_cookie(line, name)).collect(),
+                    Some(lines) => lines.iter().filter_map(|line| without_cookie(line.as_bytes(), name)).collect(),
+                });
             }
             Place::Param(name) => {
                 rewritten = true;
@@ -166,10 +168,6 @@ fn rewrite(head: &RequestHead<'_>, places: &[&Place], edits: &mut Vec<HeaderEdit
         let target = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
         edits.push(HeaderEdit::Set(":path".into(), target.into()));
     }
-}
-
-fn cookie_lines(head: &RequestHead<'_>) -> Vec<String> {
-    head.envelope.all("cookie").filter_map(|line| std::str::from_utf8(line).ok()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -450,6 +450,12 @@ fn providers_take_tokens_only_from_their_own_places() {
         (bearer(Request::get("/open"), "x").with("cookie", "session=y"), ("deny", "token_multiple"), "both, even here"),
         (Request::get("/me").with("cookie", "session=a; session=b"), ("deny", "token_multiple"), "two cookies"),
         (
+            bearer(Request::get("/me"), &ours).with("cookie", [b"a=\xe9; session=", theirs.as_bytes()].concat()),
+            ("deny", "token_multiple"),
+            "the cookie's beside one that is no text",
+        ),
+        (Request::get("/me").with("cookie", b"session=\xe9"), ("deny", "token_malformed"), "no text at all"),
+        (
             Request::get("/me").with("cookie", "session=a").with("cookie", "x=y; session=b"),
             ("deny", "token_multiple"),
             "two lines of cookies",

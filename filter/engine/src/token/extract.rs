@@ -108,9 +108,9 @@ impl Place {
                 Lookup::of(tokens.map(Cow::Borrowed))
             }
             Self::Cookie(name) => {
-                let lines = head.envelope.all("cookie").filter_map(|line| std::str::from_utf8(line).ok());
-                let values = lines.flat_map(cookie_pairs).filter(|(key, _)| key == name).map(|(_, value)| value);
-                Lookup::of(values.map(|value| Cow::Borrowed(value.trim_matches('"').as_bytes())))
+                let pairs = head.envelope.all("cookie").flat_map(cookies);
+                let values = pairs.filter_map(|pair| cookie_value(pair, name));
+                Lookup::of(values.map(|value| Cow::Borrowed(unquoted(value))))
             }
             Self::Param(name) => head.query_param(name).map(|value| match value {
                 Cow::Borrowed(value) => Cow::Borrowed(value.as_bytes()),
@@ -157,18 +157,48 @@ fn plain_token<'v>(after_scheme: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
     (begins && prefix.ends_with(' ')).then_some(token)
 }
 
-/// `name=value` pairs of a Cookie line (RFC 6265 section 4.2.1).
-pub(crate) fn cookie_pairs(line: &str) -> impl Iterator<Item = (&str, &str)> {
-    line.split(';').filter_map(|pair| pair.trim().split_once('='))
+/// What stands between the semicolons of a Cookie line (RFC 6265 section 4.2.1). Bytes, of which not all need be text: one
+/// cookie that is none, which any site of the same domain may have set, hides no other.
+fn cookies(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii)
 }
 
-/// The Cookie line without a cookie; `None` where nothing is left.
-pub(crate) fn without_cookie(line: &str, name: &str) -> Option<String> {
-    let kept: Vec<&str> = line
-        .split(';')
-        .map(str::trim)
-        .filter(|pair| !pair.is_empty() && pair.split_once('=').map_or(*pair, |(key, _)| key) != name)
-        .collect();
+/// The value, where a pair is of this name.
+fn cookie_value<'c>(pair: &'c [u8], name: &str) -> Option<&'c [u8]> {
+    let at = pair.iter().position(|byte| *byte == b'=')?;
+    let (key, value) = pair.split_at_checked(at)?;
+    is_cookie_name(key, name).then_some(value.get(1..).unwrap_or_default())
+}
+
+/// Servers trim names, of more than what is a space in ASCII.
+fn is_cookie_name(key: &[u8], name: &str) -> bool {
+    if key == name.as_bytes() {
+        return true;
+    }
+    let is_space = |byte: &u8| !byte.is_ascii_graphic();
+    let mut trimmed = key;
+    while let Some((_, rest)) = trimmed.split_first().filter(|(first, _)| is_space(first)) {
+        trimmed = rest;
+    }
+    while let Some((_, rest)) = trimmed.split_last().filter(|(last, _)| is_space(last)) {
+        trimmed = rest;
+    }
+    trimmed == name.as_bytes()
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    let mut value = value;
+    while let [b'"', rest @ ..] | [rest @ .., b'"'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The Cookie line without a cookie, and without those that are no text; `None` where nothing is left.
+pub(crate) fn without_cookie(line: &[u8], name: &str) -> Option<String> {
+    let goes = |pair: &[u8]| cookie_value(pair, name).is_some() || is_cookie_name(pair, name);
+    let kept = cookies(line).filter(|pair| !pair.is_empty() && !goes(pair));
+    let kept: Vec<&str> = kept.filter_map(|pair| std::str::from_utf8(pair).ok()).collect();
     (!kept.is_empty()).then(|| kept.join("; "))
 }
 

@@ -163,6 +163,13 @@ fn tokens_stay_behind() {
         (cookie("a=b;session=GOOD;;c"), vec![me, ("cookie", "a=b; c"), user], "cookies written otherwise"),
         (cookie("sessions=x; session=GOOD"), vec![me, ("cookie", "sessions=x"), user], "a cookie of a like name"),
         (cookie("a=b").with("cookie", format!("session={good}")), vec![me, ("cookie", "a=b"), user], "in two lines"),
+        (cookie("a=b; session =GOOD"), vec![me, ("cookie", "a=b"), user], "a name that servers trim"),
+        (cookie("\u{a0}session=GOOD; a=b"), vec![me, ("cookie", "a=b"), user], "of what is a space to some"),
+        (
+            Request::get("/me").with("cookie", [b"a=\xe9; session=", good.as_bytes(), b"; c=d"].concat()),
+            vec![me, ("cookie", "c=d"), user],
+            "beside one that is no text",
+        ),
         (target("/me?token=GOOD"), vec![me, user], "the only parameter"),
         (target("/me?a=b&token=GOOD&c"), vec![(":path", "/me?a=b&c"), user], "one of three parameters"),
         (
@@ -190,6 +197,8 @@ fn tokens_stay_behind_even_where_nobody_looks_at_them() {
         (Request::get("/open/x").role("viewer"), "a good one"),
         (Request::get("/open/x").with("authorization", "Bearer x"), "a bad one"),
         (Request::get("/open/x").with("cookie", "session=x"), "in a cookie"),
+        (Request::get("/open/x").with("cookie", b"a=\xe9; session=x"), "beside a cookie that is no text"),
+        (Request::get("/open/x").with("cookie", b"session=x\xe9"), "in one that is no text itself"),
         (Request::get("/open/x?token=x"), "in a parameter"),
     ] {
         check(&request, &policy, &[open], message);
