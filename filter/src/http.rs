@@ -38,6 +38,8 @@ pub(crate) struct Request {
     judging: Option<Box<Verdict>>,
     /// How much of the body has come.
     body_size: usize,
+    /// And that there is no more to come.
+    body_ended: bool,
     /// Where its attempt to sign in is counted, until the answer is known.
     reserved: Option<Counter>,
 }
@@ -76,7 +78,11 @@ pub(crate) fn resume(request: &RefCell<Request>) {
         if host::act_as(request.context).is_err() {
             return;
         }
-        request.decide(Patience::None, &Weak::new())
+        match request.decide(Patience::None, &Weak::new()) {
+            // Its body has come meanwhile, and the host does not tell of it again.
+            Outcome::Wait => request.judge(),
+            outcome => outcome,
+        }
     };
     match outcome {
         Outcome::Continue => host::resume_request(),
@@ -99,6 +105,7 @@ impl Request {
             is_whole: false,
             judging: None,
             body_size: 0,
+            body_ended: false,
             reserved: None,
         }
     }
@@ -162,12 +169,12 @@ impl Request {
     }
 
     /// Looks at what has come of a body that is to be judged.
-    fn judge(&mut self, is_whole: bool) -> Outcome {
+    fn judge(&mut self) -> Outcome {
         let (Some(plugin), Some(mut verdict)) = (self.plugin.clone(), self.judging.take()) else {
             return Outcome::Wait;
         };
         verdict.judge_size(self.body_size);
-        if verdict.body.is_some() && is_whole {
+        if verdict.body.is_some() && self.body_ended {
             match host::request_body(self.body_size) {
                 Ok(body) => verdict.judge_body(&body),
                 Err(status) => return self.fail("cannot read the request's body", status),
@@ -299,7 +306,8 @@ fn follow(request: &RefCell<Request>, size: Option<usize>, is_whole: bool) -> Ac
     if let Some(size) = size {
         request.body_size = size;
     }
-    request.judge(is_whole).action()
+    request.body_ended |= is_whole;
+    request.judge().action()
 }
 
 pub(crate) fn on_request_headers(request: &Rc<RefCell<Request>>, end_of_stream: bool) -> Action {

@@ -56,6 +56,46 @@ fn waits_with_its_head(with: impl FnOnce(Setup) -> Setup) {
     healthy(&proxy);
 }
 
+/// The host tells of each piece of a body once: what came before there were keys is judged when there are.
+#[test]
+fn a_body_that_came_while_its_head_was_held_is_judged() {
+    let upstream = Upstream::start();
+    let server = KeyServer::start(Answer::keys([keys::old()]).held());
+    let mut policy = policy(&json!({}));
+    policy["routes"].as_array_mut().unwrap().push(json!({
+        "name": "notes", "match": {"path": "/notes"}, "access": "authenticated",
+        "input": {"max_body_bytes": 1000, "body": {"schema": {"type": "object"}}},
+    }));
+    let proxy = setup(&upstream, &server).stop_iteration().policy("main", &policy).start();
+    server.await_fetches(1);
+    let post = |body: &[u8]| Request::new("POST", "/notes").bearer(keys::old().token()).body("application/json", body);
+    let too_much = [b' '; 1001];
+    let requests = [
+        (post(b"{}"), 200, "a good body"),
+        (post(b"{}").trailer("x-end", "1"), 200, "one with trailers"),
+        (post(b"[]"), 422, "a bad one"),
+        (post(&too_much).trailer("x-end", "1"), 413, "one of which no head says how long it is"),
+    ];
+    let waiting: Vec<_> = requests
+        .into_iter()
+        .map(|(request, status, message)| {
+            let mut client = proxy.client("main");
+            client.begin(&request).unwrap();
+            (client, status, message)
+        })
+        .collect();
+    eventually("four requests that wait", || (proxy.in_flight("main") == 4).then_some(()));
+    // Envoy has read what was sent once it has read what was sent after it, on the same worker.
+    assert_eq!(proxy.client("main").send(&Request::get("/healthz")).status, 200);
+    upstream.take();
+    server.release();
+    for (mut client, status, message) in waiting {
+        assert_eq!(client.finish("POST", b"").unwrap().status, status, "{message}");
+    }
+    assert_eq!(upstream.take().len(), 2);
+    healthy(&proxy);
+}
+
 /// Another policy takes over while they wait: they are answered all the same, and by keys.
 #[test]
 fn a_reload_forgets_nobody_who_waits() {
