@@ -1,5 +1,6 @@
 //! What a request may bring along: parameters, the kind and the size of its body, and what is in it.
 
+mod effort;
 mod schema;
 
 use std::borrow::Cow;
@@ -179,6 +180,9 @@ impl InputRules {
             return whole("has too many values");
         }
         let Some(value) = json::parse(body) else { return whole("is not JSON without repeated members") };
+        if !schema.bears(&value, values) {
+            return whole("is nested in too many ways");
+        }
         let mut violations = Vec::new();
         schema.check(&value, MAX_VIOLATIONS, |pointer, detail| {
             violations.push(Violation { place: "body", pointer: shortened(pointer), detail });

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use boon::{CompileError, Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 
+use super::effort::Recursive;
+
 /// Where schemas of a policy are, for references among them: `/schemas/NAME`.
 const BASE: &str = "policy:///";
 
@@ -14,6 +16,8 @@ const BASE: &str = "policy:///";
 pub(crate) struct Schema {
     all: Rc<Schemas>,
     index: SchemaIndex,
+    /// Where it refers to itself.
+    recursive: Option<Rc<Recursive>>,
 }
 
 impl fmt::Debug for Schema {
@@ -46,6 +50,7 @@ impl Schema {
         compiler.set_default_draft(Draft::V2020_12);
         compiler.enable_format_assertions();
         compiler.use_loader(Box::new(Nowhere));
+        let recursive = Recursive::of(&schema, named).map(Rc::new);
         let own = format!("{BASE}inline");
         let resources = named.iter().map(|(name, value)| (format!("{BASE}schemas/{name}"), value.clone()));
         for (place, value) in resources.chain([(own.clone(), schema)]) {
@@ -53,7 +58,12 @@ impl Schema {
         }
         let mut all = Schemas::new();
         let index = compiler.compile(&own, &mut all).map_err(|error| told(&error))?;
-        Ok(Self { all: Rc::new(all), index })
+        Ok(Self { all: Rc::new(all), index, recursive })
+    }
+
+    /// Whether a value, with so many values in it, can be checked in a time that is worth it.
+    pub(crate) fn bears(&self, value: &Value, values: usize) -> bool {
+        self.recursive.as_ref().is_none_or(|recursive| recursive.bears(value, values))
     }
 
     /// Tells of mistakes, so many at most: a JSON pointer into the value, and what is wrong there. Never a value.

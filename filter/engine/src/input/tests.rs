@@ -294,6 +294,59 @@ fn mistakes_beyond_a_number_are_not_told() {
     assert_eq!(told(&verdict).len(), MAX_VIOLATIONS);
 }
 
+/// Each alternative looks at what is below, and each of those at what is below that.
+#[test]
+fn a_body_that_a_union_of_itself_would_look_at_for_ever_is_refused() {
+    let operator = |name: &str, below: &str| json!({"properties": {"op": {"const": name}, "of": {"type": "array", "items": {"$ref": below}}}, "required": ["op"]});
+    let union = |below: &str| json!({"oneOf": [operator("and", below), operator("or", below), operator("is", below)]});
+    let alternatives = |below: &str| {
+        let of = |name: &str| json!({"prefixItems": [{"const": name}], "items": {"$ref": below}});
+        json!({"type": "array", "anyOf": [of("and"), of("or"), of("is")]})
+    };
+    let nested = |levels: usize| {
+        format!("{}{}{}", r#"{"op": "or", "of": ["#.repeat(levels), r#"{"op": "is"}"#, "]}".repeat(levels))
+    };
+    let lists = |levels: usize| format!("{}{}{}", r#"["or", "#.repeat(levels), r#"["is"]"#, "]".repeat(levels));
+    let with = |schema: Value| with_input(json!({"body": {"schema": schema}}));
+    let mut named = document(json!({"body": {"schema": "filter"}}));
+    named["schemas"] = json!({"filter": {"$ref": "/schemas/one"}, "one": union("/schemas/filter")});
+    let mut anchored = union("#top");
+    anchored["$anchor"] = json!("top");
+    let policies = [
+        (with(union("#")), false, "itself"),
+        (with(json!({"$ref": "#/$defs/f", "$defs": {"f": union("#/$defs/f")}})), false, "a part"),
+        (policy(&named), false, "by names"),
+        (with(anchored), false, "by an anchor"),
+        (with(alternatives("#")), true, "lists"),
+    ];
+    for (policy, is_of_lists, message) in policies {
+        let body = |levels| if is_of_lists { lists(levels) } else { nested(levels) };
+        for (levels, expected) in [(0, None), (3, None), (6, None), (30, Some(422))] {
+            let mut verdict = post("application/json", None).decide(&policy);
+            verdict.judge_body(body(levels).as_bytes());
+            assert_eq!(verdict.status(), expected, "{message}, {levels} levels");
+            if expected.is_some() {
+                assert_eq!(told(&verdict), ["body : is nested in too many ways"], "{message}");
+            }
+        }
+    }
+}
+
+/// A tree or a list of itself is looked at once, however large it is.
+#[test]
+fn a_body_that_is_long_and_deep_is_no_trouble_where_each_part_is_looked_at_once() {
+    let tree = json!({"type": "object", "properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}});
+    let menu = json!({"properties": {"of": {"items": {"anyOf": [{"type": "string"}, {"$ref": "#"}]}}}});
+    let both = (0..12).fold("{}".to_owned(), |below, _| format!(r#"{{"left": {below}, "right": {below}}}"#));
+    let deep = format!("{}{}{}", r#"{"left": "#.repeat(60), "{}", "}".repeat(60));
+    let wide = format!(r#"{{"of": [{}]}}"#, vec![r#"{"of": ["a", {}]}"#; 15_000].join(","));
+    for (schema, body, message) in [(&tree, both, "a tree"), (&tree, deep, "a deep one"), (&menu, wide, "a wide one")] {
+        let mut verdict = post("application/json", None).decide(&with_input(json!({"body": {"schema": schema}})));
+        verdict.judge_body(body.as_bytes());
+        assert_eq!(verdict.status(), None, "{message}");
+    }
+}
+
 /// A body of a megabyte can hold half a million mistakes.
 #[test]
 fn a_body_of_very_many_values_is_refused_before_it_is_read() {

@@ -1,0 +1,246 @@
+//! What a value costs to hold against a schema that refers to itself.
+//!
+//! A union of such schemas, as of the operators of a filter, is tried in each of its alternatives at each level of a value:
+//! of two, a body of 60 levels would be looked at 2^60 times. How often is found out first, up to a limit. Other schemas look
+//! at a value no more often than their author wrote.
+
+use serde_json::{Map, Value};
+
+use crate::hash::FixedMap;
+
+/// How many schemas a value may be held against, and how many more for each value in it.
+const STEPS: usize = 50_000;
+const STEPS_PER_VALUE: usize = 10;
+
+/// How many schemas are followed for one value: a longer chain of references is a circle, which validation finds itself.
+/// With the depth of bodies, it bounds the stack.
+const MAX_HOPS: u8 = 16;
+
+/// References, which are taken for static ones.
+const REFERENCES: [&str; 2] = ["$ref", "$dynamicRef"];
+
+/// Keywords with a schema for the value itself, or a list of them (JSON Schema core 2020-12, section 10.2).
+const IN_PLACE: [&str; 4] = ["not", "if", "then", "else"];
+const IN_PLACE_LISTS: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+
+/// A schema that refers to itself, or to one that does: it and all that it leads to. The first is where to begin.
+pub(super) struct Recursive(Vec<Step>);
+
+/// One of them, as the places of others.
+#[derive(Default)]
+struct Step {
+    /// The kinds of values that it is about; empty: any.
+    kinds: Vec<Kind>,
+    /// The one value that it is about.
+    constant: Option<Value>,
+    in_place: Vec<usize>,
+    members: FixedMap<String, usize>,
+    /// Those of patterns, which count for every member.
+    patterns: Vec<usize>,
+    /// Of members that are not named.
+    others: Option<usize>,
+    every_member: Option<usize>,
+    prefix: Vec<usize>,
+    /// Of items after those.
+    items: Option<usize>,
+    every_item: Vec<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Null,
+    Boolean,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+/// Reads schemas, each once.
+struct Reader<'s> {
+    named: &'s [(String, Value)],
+    /// Where each has its place, by its address.
+    known: FixedMap<usize, usize>,
+    /// Those that are being read: one that leads to them refers to itself.
+    open: Vec<usize>,
+    steps: Vec<Step>,
+    is_recursive: bool,
+}
+
+/// A schema, and the document that its references begin at.
+#[derive(Clone, Copy)]
+struct Place<'s> {
+    document: &'s Value,
+    schema: &'s Value,
+}
+
+impl Recursive {
+    /// `None` where a schema does not refer to itself; and where it has names of its own for parts of it (`$id`), which are
+    /// not followed here.
+    pub(super) fn of(own: &Value, named: &[(String, Value)]) -> Option<Self> {
+        let renames = |document: &Value| document.as_object().is_some_and(|own| own.values().any(has_id));
+        if renames(own) || named.iter().any(|(_, schema)| renames(schema)) {
+            return None;
+        }
+        let mut reader =
+            Reader { named, known: FixedMap::default(), open: Vec::new(), steps: Vec::new(), is_recursive: false };
+        reader.read(Place { document: own, schema: own });
+        reader.is_recursive.then_some(Self(reader.steps))
+    }
+
+    /// Whether a value, with so many values in it, can be held against the schema in a time that is worth it.
+    pub(super) fn bears(&self, value: &Value, values: usize) -> bool {
+        let mut left = values.saturating_mul(STEPS_PER_VALUE).saturating_add(STEPS);
+        self.spend(0, value, 0, &mut left).is_some()
+    }
+
+    /// Counts what a value takes; `None` where it is too much.
+    fn spend(&self, at: usize, value: &Value, hops: u8, left: &mut usize) -> Option<()> {
+        *left = left.checked_sub(1)?;
+        let Some(step) = self.0.get(at).filter(|step| hops <= MAX_HOPS && step.goes_on_with(value)) else {
+            return Some(());
+        };
+        for next in &step.in_place {
+            self.spend(*next, value, hops.saturating_add(1), left)?;
+        }
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let named = step.members.get(name);
+                    let others = step.others.as_ref().filter(|_| named.is_none());
+                    for next in named.into_iter().chain(&step.patterns).chain(others).chain(&step.every_member) {
+                        self.spend(*next, member, 0, left)?;
+                    }
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let own = step.prefix.get(index).or(step.items.as_ref());
+                    for next in own.into_iter().chain(&step.every_item) {
+                        self.spend(*next, item, 0, left)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+impl Step {
+    /// Whether validation does not stop here at once. Numbers are equal in more than one spelling.
+    fn goes_on_with(&self, value: &Value) -> bool {
+        let is_of_a_kind = self.kinds.is_empty() || self.kinds.contains(&Kind::of(value));
+        is_of_a_kind && self.constant.as_ref().is_none_or(|own| own.is_number() || own == value)
+    }
+}
+
+impl Kind {
+    const fn of(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(_) => Self::Boolean,
+            Value::Number(_) => Self::Number,
+            Value::String(_) => Self::String,
+            Value::Array(_) => Self::Array,
+            Value::Object(_) => Self::Object,
+        }
+    }
+
+    fn named(name: &Value) -> Option<Self> {
+        Some(match name.as_str()? {
+            "null" => Self::Null,
+            "boolean" => Self::Boolean,
+            "number" | "integer" => Self::Number,
+            "string" => Self::String,
+            "array" => Self::Array,
+            "object" => Self::Object,
+            _ => return None,
+        })
+    }
+}
+
+impl<'s> Reader<'s> {
+    /// The place of a schema and of all that it leads to.
+    fn read(&mut self, at: Place<'s>) -> usize {
+        let address = std::ptr::from_ref(at.schema).addr();
+        if let Some(place) = self.known.get(&address) {
+            self.is_recursive |= self.open.contains(place);
+            return *place;
+        }
+        let place = self.steps.len();
+        self.known.insert(address, place);
+        self.steps.push(Step::default());
+        if let Value::Object(keywords) = at.schema {
+            self.open.push(place);
+            let step = self.step(at.document, keywords);
+            self.open.pop();
+            if let Some(empty) = self.steps.get_mut(place) {
+                *empty = step;
+            }
+        }
+        place
+    }
+
+    fn step(&mut self, document: &'s Value, keywords: &'s Map<String, Value>) -> Step {
+        let one = |name: &str| keywords.get(name);
+        let many = |name: &str| one(name).and_then(Value::as_array).into_iter().flatten();
+        let by_name = |name: &str| one(name).and_then(Value::as_object).into_iter().flatten();
+        let kinds = many("type").chain(one("type")).filter_map(Kind::named).collect();
+        let targets = REFERENCES.iter().filter_map(|name| self.resolve(document, one(name)?.as_str()?));
+        let here =
+            IN_PLACE_LISTS.iter().flat_map(|name| many(name)).chain(IN_PLACE.iter().filter_map(|name| one(name)));
+        let here = here.chain(by_name("dependentSchemas").map(|(_, schema)| schema));
+        let in_place: Vec<Place<'s>> = targets.chain(here.map(|schema| Place { document, schema })).collect();
+        let mut read = |schema| self.read(Place { document, schema });
+        let members = by_name("properties").map(|(name, schema)| (name.clone(), read(schema))).collect();
+        let patterns = by_name("patternProperties").map(|(_, schema)| read(schema)).collect();
+        let (others, every_member) =
+            (one("additionalProperties").map(&mut read), one("unevaluatedProperties").map(&mut read));
+        let prefix = many("prefixItems").map(&mut read).collect();
+        let items = one("items").map(&mut read);
+        let every_item = ["contains", "unevaluatedItems"].into_iter().filter_map(one).map(&mut read).collect();
+        let in_place = in_place.into_iter().map(|place| self.read(place)).collect();
+        let constant = one("const").cloned();
+        Step { kinds, constant, in_place, members, patterns, others, every_member, prefix, items, every_item }
+    }
+
+    /// `#/…`, `#anchor`, or the same of a named schema.
+    fn resolve(&self, from: &'s Value, reference: &str) -> Option<Place<'s>> {
+        let (place, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let document = if place.is_empty() {
+            from
+        } else {
+            let name = place.rsplit('/').next()?;
+            self.named.iter().find(|(own, _)| own == name).map(|(_, schema)| schema)?
+        };
+        let schema = match fragment {
+            "" => document,
+            pointer if pointer.starts_with('/') => document.pointer(pointer)?,
+            anchor => anchored(document, anchor)?,
+        };
+        Some(Place { document, schema })
+    }
+}
+
+fn has_id(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => members.get("$id").is_some_and(Value::is_string) || members.values().any(has_id),
+        Value::Array(items) => items.iter().any(has_id),
+        _ => false,
+    }
+}
+
+fn anchored<'s>(schema: &'s Value, anchor: &str) -> Option<&'s Value> {
+    match schema {
+        Value::Object(members) => {
+            let is_it = |name: &str| members.get(name).and_then(Value::as_str) == Some(anchor);
+            if is_it("$anchor") || is_it("$dynamicAnchor") {
+                return Some(schema);
+            }
+            members.values().find_map(|member| anchored(member, anchor))
+        }
+        Value::Array(items) => items.iter().find_map(|item| anchored(item, anchor)),
+        _ => None,
+    }
+}
