@@ -350,7 +350,11 @@ impl Policy {
     }
 
     fn misread<'a>(&'a self, head: &RequestHead<'_>, matched: &RouteMatch<'_>) -> Option<Misreading<'a>> {
-        self.routes.misread(matched, head.path.as_str(), &head.host, head.envelope.method.as_str())
+        let (path, host, method) = (head.path.as_str(), &*head.host, head.envelope.method);
+        self.routes.misread(matched, path, host, method.as_str()).or_else(|| {
+            let capitals = method.in_capitals()?;
+            self.routes.misread_method(matched, path, host, &capitals)
+        })
     }
 
     fn authenticate<'a>(

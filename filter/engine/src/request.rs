@@ -156,6 +156,12 @@ impl<'a> Method<'a> {
         self.token
     }
 
+    /// What a server takes the method for that does not mind its case; `None` where that is the method itself.
+    pub(crate) fn in_capitals(self) -> Option<String> {
+        let minds = self.verb == Verb::Unknown && self.token.bytes().any(|byte| byte.is_ascii_lowercase());
+        minds.then(|| self.token.to_ascii_uppercase())
+    }
+
     /// Whether requests of this method are about what is in their body.
     pub(crate) const fn expects_body(self) -> bool {
         matches!(self.verb, Verb::Post | Verb::Put | Verb::Patch)

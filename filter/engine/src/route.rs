@@ -263,6 +263,23 @@ impl RouteTable {
         self.misread_somehow(found, path, Query { host, method })
     }
 
+    /// The same where such a server takes the method for another.
+    #[inline(never)]
+    pub(crate) fn misread_method<'a>(
+        &'a self,
+        found: &RouteMatch<'_>,
+        path: &str,
+        host: &str,
+        method: &str,
+    ) -> Option<Misreading<'a>> {
+        let index = self.descend(0, path.strip_prefix('/')?, &mut Vec::new(), Query { host, method });
+        let Some(other) = index.and_then(|index| self.routes.get(index)) else { return Some(Misreading::Unknown) };
+        if index != Some(found.index) && !other.is_open() && !other.asks_the_same(found.route) {
+            return Some(Misreading::Other(other));
+        }
+        self.misread(found, path, host, method)
+    }
+
     #[inline(never)]
     fn misread_somehow<'a>(&'a self, found: &RouteMatch<'_>, path: &str, query: Query<'_>) -> Option<Misreading<'a>> {
         let whole = self.misread_as(found, path, true, query);

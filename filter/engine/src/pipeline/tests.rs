@@ -561,6 +561,36 @@ fn a_path_that_may_be_another_routes_is_refused() {
     assert!(detail.contains("`admin` (/admin/{*rest})"), "{detail}");
 }
 
+/// Nor by a method in another case, which HTTP/2 lets through and some servers do not mind.
+#[test]
+fn a_method_that_may_be_another_routes_is_refused() {
+    let policy = policy(&with_routes(json!([
+        {"name": "delete", "match": {"path": "/users/{id}", "methods": ["DELETE"]}, "access": "roles", "roles": ["admin"]},
+        {"name": "read", "match": {"path": "/users/{id}", "methods": ["GET"]}, "access": "public"},
+        {"name": "users", "match": {"path": "/users/{id}"}, "access": "authenticated"},
+        {"name": "purge", "match": {"path": "/cache", "methods": ["PURGE"]}, "access": "roles", "roles": ["admin"]},
+        {"name": "trial", "match": {"path": "/cache"}, "access": "public", "mode": "dry_run"},
+        {"name": "rest", "match": {"path": "/{*rest}"}, "access": "public"},
+        {"name": "post", "match": {"path": "/a/{*rest}", "methods": ["POST"]}, "access": "authenticated"},
+    ])));
+    let viewer = |method: &str, path: &str| Request::new(method, path).role("viewer");
+    for (request, outcome, message) in [
+        (viewer("delete", "/users/7"), ("deny", "path_ambiguous"), "another route's"),
+        (viewer("DeLeTe", "/users/7"), ("deny", "path_ambiguous"), "in part"),
+        (Request::new("delete", "/users/7"), ("deny", "credentials_missing"), "who may not is told no more"),
+        (viewer("get", "/users/7"), ("allow", "authenticated"), "an open one"),
+        (viewer("patch", "/users/7"), ("allow", "authenticated"), "its own"),
+        (viewer("REPORT", "/users/7"), ("allow", "authenticated"), "one that is not registered"),
+        (Request::new("Purge", "/cache"), ("deny", "path_ambiguous"), "a route on trial"),
+        (Request::new("post", "/a/x"), ("deny", "path_ambiguous"), "a less specific one"),
+        (Request::new("post", "/A/x"), ("deny", "path_ambiguous"), "whose path it has in another case"),
+        (Request::new("post", "/else"), ("allow", "public"), "nobody's"),
+    ] {
+        assert_eq!(request.decide(&policy).outcome(), outcome, "{message}");
+        request.objections(&policy);
+    }
+}
+
 #[test]
 fn one_route_can_be_dry() {
     let policy = policy(&with_routes(json!([
