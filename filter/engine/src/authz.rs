@@ -9,7 +9,7 @@ use crate::decision::{AllowReason, DenyReason};
 use crate::hash::FixedMap;
 use crate::json::{Json, Members};
 use crate::path::decode_segment;
-use crate::request::{Action, RequestHead};
+use crate::request::{Action, RequestHead, form_text};
 use crate::route::{Route, RouteMatch};
 use crate::session::Session;
 use crate::step_up::StepUp;
@@ -409,8 +409,8 @@ impl Condition {
         }
     }
 
-    /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing, nor does a
-    /// header that is there in another spelling too: the service might read that one.
+    /// Whether the condition holds. A claim, header or parameter that is absent or repeated equals nothing, nor does one
+    /// that is there in another spelling too: the service might read that one.
     #[inline(never)]
     pub(crate) fn holds(&self, caller: &Principal<'_>, matched: &RouteMatch<'_>, head: &RequestHead<'_>) -> bool {
         let Some(claim) = self.claim.lookup(caller.session.claims()) else { return false };
@@ -426,7 +426,7 @@ impl Condition {
                 equals_text(claim, value.as_deref())
             }
             Test::Equals(Operand::Query(name)) => {
-                let value = head.query_param(name).one();
+                let value = head.query_spelled(name, |_| false).one().flatten().and_then(form_text);
                 equals_text(claim, value.as_deref())
             }
         }

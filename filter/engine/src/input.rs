@@ -12,7 +12,7 @@ pub(crate) use self::schema::Schema;
 use crate::decision::DenyReason;
 use crate::json;
 use crate::path::decode_segment;
-use crate::request::{Envelope, Lookup, RequestHead, decode_form};
+use crate::request::{Envelope, Lookup, RequestHead, decode_form, form_text};
 use crate::route::RouteMatch;
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ impl InputRules {
         }
         let mut violations = Vec::new();
         for parameter in &self.parameters {
-            parameter.check(head, matched, &mut violations);
+            parameter.check(head, matched, &self.parameters, &mut violations);
         }
         if !self.additional {
             self.check_undeclared(head, &mut violations);
@@ -213,7 +213,10 @@ impl InputRules {
     fn check_undeclared(&self, head: &RequestHead<'_>, violations: &mut Vec<Violation>) {
         let declared =
             |name: &str| self.parameters.iter().any(|own| own.place == ParameterPlace::Query && own.name == name);
-        let names = head.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let pairs = head.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        // Some servers split at `;`, too.
+        let names = pairs
+            .flat_map(|pair| std::iter::once(pair).chain(pair.split(';').skip(1).filter(|piece| piece.contains('='))));
         let names = names.map(|pair| decode_form(pair.split_once('=').map_or(pair, |(name, _)| name)));
         // The name is the client's own, and not repeated.
         if names.into_iter().any(|name| !declared(&name)) {
@@ -231,12 +234,12 @@ impl Refused {
 }
 
 impl Parameter {
-    fn check(&self, head: &RequestHead<'_>, matched: &RouteMatch<'_>, violations: &mut Vec<Violation>) {
+    fn check(&self, head: &RequestHead<'_>, matched: &RouteMatch<'_>, all: &[Self], violations: &mut Vec<Violation>) {
         let mut violate = |detail: String| {
             let pointer = format!("/{}", self.name.replace('~', "~0").replace('/', "~1"));
             violations.push(Violation { place: self.place.word(), pointer, detail });
         };
-        let text = match self.find(head, matched) {
+        let text = match self.find(head, matched, all) {
             Lookup::One(Ok(text)) => text,
             Lookup::One(Err(mistake)) => return violate(mistake.to_owned()),
             Lookup::Many => return violate("is there more than once".to_owned()),
@@ -250,16 +253,26 @@ impl Parameter {
     }
 
     /// The one value, or what is wrong with it as such.
-    fn find<'r>(&self, head: &RequestHead<'r>, matched: &RouteMatch<'r>) -> Lookup<Result<Cow<'r, str>, &'static str>> {
+    fn find<'r>(
+        &self,
+        head: &RequestHead<'r>,
+        matched: &RouteMatch<'r>,
+        all: &[Self],
+    ) -> Lookup<Result<Cow<'r, str>, &'static str>> {
         const NOT_TEXT: &str = "is not text";
+        const OTHERWISE: &str = "is spelt otherwise";
         match self.place {
-            ParameterPlace::Query => head.query_text(&self.name).map(|value| value.ok_or(NOT_TEXT)),
+            ParameterPlace::Query => {
+                let others = |name: &str| all.iter().any(|own| own.place == ParameterPlace::Query && own.name == name);
+                let found = head.query_spelled(&self.name, others);
+                found.map(|value| form_text(value.ok_or(OTHERWISE)?).ok_or(NOT_TEXT))
+            }
             ParameterPlace::Path => {
                 matched.param(&self.name).map_or(Lookup::Absent, |value| Lookup::One(Ok(decode_segment(value))))
             }
             ParameterPlace::Header => head.envelope.spelled(&self.name).map(|(spelling, value)| {
                 if spelling != self.name {
-                    return Err("is spelt otherwise");
+                    return Err(OTHERWISE);
                 }
                 std::str::from_utf8(value).map(Cow::Borrowed).map_err(|_| NOT_TEXT)
             }),

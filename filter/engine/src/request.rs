@@ -365,11 +365,21 @@ impl<'a> RequestHead<'a> {
         Lookup::of(self.query_values(name).map(decode_form))
     }
 
-    /// The same; `None` within where it is no UTF-8, of which every server makes something else.
-    pub(crate) fn query_text(&self, name: &str) -> Lookup<Option<Cow<'a, str>>> {
-        Lookup::of(self.query_values(name).map(|value| match form_bytes(value) {
-            Cow::Borrowed(_) => Some(Cow::Borrowed(value)),
-            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    /// The same, as it stands there, of a parameter that is judged: `None` within where only some servers find it. They do not
+    /// mind case or signs, split at `;`, or make a list or an object of what has brackets (`name[]`). `others` are parameters of
+    /// names of their own.
+    pub(crate) fn query_spelled(&self, name: &str, others: impl Fn(&str) -> bool) -> Lookup<Option<&'a str>> {
+        let pieces =
+            self.query.unwrap_or("").split('&').flat_map(|pair| {
+                std::iter::once((pair, true)).chain(pair.split(';').skip(1).map(|piece| (piece, false)))
+            });
+        let pieces = pieces.filter(|(pair, _)| !pair.is_empty());
+        Lookup::of(pieces.filter_map(|(pair, is_whole)| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let key = decode_form(key);
+            let is_exact = is_whole && key == name;
+            (is_exact || may_be_parameter(&key, name) && !(is_whole && others(&key)))
+                .then_some(is_exact.then_some(value))
         }))
     }
 
@@ -381,6 +391,24 @@ impl<'a> RequestHead<'a> {
 /// Raw `name=value` pairs of a query, in order.
 pub(crate) fn query_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Whether some server takes one name of a parameter for another.
+#[inline(never)]
+fn may_be_parameter(name: &str, other: &str) -> bool {
+    // PHP makes `_` of dots and spaces, and drops spaces before a name.
+    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' };
+    let name = name.trim_start_matches(' ');
+    let name = name.split_once('[').map_or(name, |(name, _)| name);
+    name.len() == other.len() && name.bytes().zip(other.bytes()).all(|(left, right)| plain(left) == plain(right))
+}
+
+/// Decodes what is read as text in one way alone; `None` where it is no UTF-8, of which every server makes something else.
+pub(crate) fn form_text(value: &str) -> Option<Cow<'_, str>> {
+    match form_bytes(value) {
+        Cow::Borrowed(_) => Some(Cow::Borrowed(value)),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    }
 }
 
 /// Decodes `+` and percent-escapes; what is no escape stays as it is, what is no UTF-8 becomes U+FFFD.

@@ -68,6 +68,11 @@ fn parameters_are_what_they_are_declared_to_be() {
         ("q=%EF%BF%BD%EF%BF%BD", Some("query /q: must match the pattern ^[a-z]+$"), "an odd letter"),
         ("q=%C0%BC", Some("query /q: is not text"), "no letter in UTF-8"),
         ("q=ab&%FF=1", None, "the same in a name that is not declared"),
+        ("Page=0", Some("query /page: is spelt otherwise"), "to who does not mind case"),
+        ("page[$gt]=0", Some("query /page: is spelt otherwise"), "to who makes an object of it"),
+        ("x=1;page=0", Some("query /page: is spelt otherwise"), "to who splits at `;`"),
+        ("page=1&page[]=0", Some("query /page: is there more than once"), "twice, one in a list"),
+        ("pages=0&x[page]=0&q=ab", None, "other names"),
     ] {
         let verdict = Request::get(&format!("/r/{uuid}?{query}")).decide(&policy);
         match expected {
@@ -78,6 +83,10 @@ fn parameters_are_what_they_are_declared_to_be() {
             }
         }
     }
+    let brackets =
+        json!({"query": {"page": {"type": "integer"}, "page[size]": {"type": "integer"}, "Page": {"type": "string"}}});
+    let verdict = Request::get("/r/1?page=1&page[size]=2&Page=x").decide(&with_input(brackets));
+    assert_eq!(verdict.outcome(), ("allow", "public"), "all of them declared");
     let verdict = Request::get("/r/7").decide(&policy);
     assert_eq!(told(&verdict), ["path /id: must be a valid uuid"]);
     let request = Request::get(&format!("/r/{uuid}"));
@@ -108,12 +117,14 @@ fn parameters_are_what_they_are_declared_to_be() {
 #[test]
 fn what_must_be_there_is_missed_and_what_must_not_is_refused() {
     let policy = with_input(json!({
-        "query": {"page": {"type": "integer", "required": true}}, "additional": "deny",
+        "query": {"page": {"type": "integer", "required": true}, "q": {"type": "string"}}, "additional": "deny",
     }));
     for (target, expected) in [
         ("/r/1?page=1", vec![]),
         ("/r/1", vec!["query /page: is missing"]),
         ("/r/1?page=1&debug=secret", vec!["query : has parameters that are not declared"]),
+        ("/r/1?page=1&q=a;debug=secret", vec!["query : has parameters that are not declared"]),
+        ("/r/1?page=1&q=a;b", vec![]),
         ("/r/1?x=1", vec!["query /page: is missing", "query : has parameters that are not declared"]),
     ] {
         let verdict = Request::get(target).decide(&policy);
