@@ -1,6 +1,7 @@
 //! What a request may bring along: parameters, the kind and the size of its body, and what is in it.
 
 mod effort;
+mod formats;
 mod schema;
 
 use std::borrow::Cow;

@@ -7,6 +7,7 @@ use boon::{CompileError, Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLo
 use serde_json::Value;
 
 use super::effort::Recursive;
+use super::formats::FORMATS;
 
 /// Where schemas of a policy are, for references among them: `/schemas/NAME`.
 const BASE: &str = "policy:///";
@@ -49,6 +50,7 @@ impl Schema {
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
         compiler.enable_format_assertions();
+        FORMATS.into_iter().for_each(|format| compiler.register_format(format));
         compiler.use_loader(Box::new(Nowhere));
         let recursive = Recursive::of(&schema, named).map(Rc::new);
         let own = format!("{BASE}inline");

@@ -305,6 +305,135 @@ fn mistakes_beyond_a_number_are_not_told() {
     assert_eq!(told(&verdict).len(), MAX_VIOLATIONS);
 }
 
+#[test]
+fn formats_are_those_of_their_standards() {
+    let long = |count: usize, rest: &str| format!("{}{rest}", "a".repeat(count));
+    let (local, too_long) = (long(64, "@example.com"), long(65, "@example.com"));
+    let domain = format!("a@{}.{0}.{0}.{}", "b".repeat(63), "c".repeat(60));
+    let rows: [(&str, &[&str], &[&str]); 4] = [
+        (
+            "email",
+            &[
+                "a@example.com",
+                "a.b+c@sub.example.com",
+                "~!#$%&'*/=?^_`{|}-@b",
+                r#""a b"@b.com"#,
+                r#""a@b"@c.com"#,
+                "a@[127.0.0.1]",
+                "a@[IPv6:::1]",
+                &local,
+                &domain,
+            ],
+            &[
+                "",
+                "a",
+                "@",
+                "@example.com",
+                "a@",
+                "a@@b.com",
+                ".a@b.com",
+                "a.@b.com",
+                "a..b@c.com",
+                "a b@c.com",
+                "a@b..com",
+                "a@-b.com",
+                "a@b-.com",
+                "a@b_c.com",
+                "a@[127.0.0.300]",
+                "a@[::1]",
+                "a@[127.0.0.1",
+                "a@b.com\n",
+                "é@b.com",
+                "\"a@b.com",
+                "\"@b.com",
+                r#""a"b"@c.com"#,
+                &too_long,
+                &domain.replace('c', "cc"),
+            ],
+        ),
+        (
+            "date",
+            &["2025-06-15", "0000-01-01", "2024-02-29", "2000-02-29", "9999-12-31"],
+            &[
+                "",
+                "2025-6-15",
+                "2025-06-15Z",
+                "2025-13-01",
+                "2025-00-01",
+                "2025-01-00",
+                "2025-04-31",
+                "2025-02-29",
+                "1900-02-29",
+                "+202-01-01",
+                "2025-+1-01",
+                "2025-01-+1",
+                "2025/01/01",
+                "２025-1-1",
+                "２２-01-01",
+            ],
+        ),
+        (
+            "time",
+            &["00:00:00Z", "23:59:59.123z", "12:00:00+05:30", "23:59:60Z", "00:29:60+00:30", "15:59:60.9-08:00"],
+            &[
+                "",
+                "12:00Z",
+                "12:00:00",
+                "24:00:00Z",
+                "12:60:00Z",
+                "12:00:61Z",
+                "12:00:60Z",
+                "12:00:00.Z",
+                "12:00:00+24:00",
+                "12:00:00+00:60",
+                "12:00:00+0530",
+                "+1:00:00Z",
+                "12:+1:00Z",
+                "12:00:00++1:00",
+                "12:00:00 Z",
+                "23:59:60+00:30",
+                "12:00:0０Z",
+                "1:00:00Z",
+            ],
+        ),
+        (
+            "date-time",
+            &[
+                "2025-06-15T12:00:00Z",
+                "2025-06-15t12:00:00.5+01:00",
+                "1998-12-31T23:59:60Z",
+                "1998-12-31T15:59:60-08:00",
+            ],
+            &[
+                "",
+                "2025-06-15",
+                "2025-06-15 12:00:00Z",
+                "2025-06-15T12:00:00",
+                "2025-02-30T12:00:00Z",
+                "2025-06-15T+1:00:00Z",
+                "2025-06-15T25:00:00Z",
+                "1998-12-31T22:59:60Z",
+                "2025-06-1５T12:00:00Z",
+            ],
+        ),
+    ];
+    for (format, good, bad) in rows {
+        let policy = with_input(json!({"body": {"schema": {"format": format}}}));
+        let judge = |value: Value| {
+            let mut verdict = post("application/json", None).decide(&policy);
+            verdict.judge_body(value.to_string().as_bytes());
+            verdict
+        };
+        for text in good {
+            assert_eq!(judge(json!(text)).status(), None, "{format}: {text}");
+        }
+        for text in bad {
+            assert_eq!(told(&judge(json!(text))), [format!("body : must be a valid {format}")], "{text}");
+        }
+        assert_eq!(judge(json!(7)).status(), None, "{format}: what is no text has none");
+    }
+}
+
 /// Each alternative looks at what is below, and each of those at what is below that.
 #[test]
 fn a_body_that_a_union_of_itself_would_look_at_for_ever_is_refused() {
