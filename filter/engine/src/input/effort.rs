@@ -1,8 +1,9 @@
 //! What a value costs to hold against a schema that refers to itself.
 //!
 //! A union of such schemas, as of the operators of a filter, is tried in each of its alternatives at each level of a value:
-//! of two, a body of 60 levels would be looked at 2^60 times. How often is found out first, up to a limit. Other schemas look
-//! at a value no more often than their author wrote.
+//! of two, a body of 60 levels would be looked at 2^60 times. And of each level validation remembers where it came from, in
+//! each schema that it went through, on a stack that has an end. Both are found out first, up to a limit. Other schemas look
+//! at a value no more often, and no deeper, than their author wrote.
 
 use serde_json::{Map, Value};
 
@@ -12,9 +13,8 @@ use crate::hash::FixedMap;
 const STEPS: usize = 50_000;
 const STEPS_PER_VALUE: usize = 10;
 
-/// How many schemas are followed for one value: a longer chain of references is a circle, which validation finds itself.
-/// With the depth of bodies, it bounds the stack.
-const MAX_HOPS: u8 = 16;
+/// How many schemas may be open, one within the other. With 390 of them V8 has no more stack for the module.
+const MAX_OPEN: usize = 256;
 
 /// References, which are taken for static ones.
 const REFERENCES: [&str; 2] = ["$ref", "$dynamicRef"];
@@ -88,20 +88,21 @@ impl Recursive {
         reader.is_recursive.then_some(Self(reader.steps))
     }
 
-    /// Whether a value, with so many values in it, can be held against the schema in a time that is worth it.
+    /// Whether a value, with so many values in it, can be held against the schema in a time and a space that are worth it.
     pub(super) fn bears(&self, value: &Value, values: usize) -> bool {
         let mut left = values.saturating_mul(STEPS_PER_VALUE).saturating_add(STEPS);
-        self.spend(0, value, 0, &mut left).is_some()
+        self.spend(0, value, &Way { at: 0, open: 0, up: None }, &mut left).is_some()
     }
 
     /// Counts what a value takes; `None` where it is too much.
-    fn spend(&self, at: usize, value: &Value, hops: u8, left: &mut usize) -> Option<()> {
-        *left = left.checked_sub(1)?;
-        let Some(step) = self.0.get(at).filter(|step| hops <= MAX_HOPS && step.goes_on_with(value)) else {
-            return Some(());
-        };
+    fn spend(&self, at: usize, value: &Value, way: &Way<'_>, left: &mut usize) -> Option<()> {
+        *left = left.checked_sub(1).filter(|_| way.open < MAX_OPEN)?;
+        let Some(step) = self.0.get(at).filter(|step| step.goes_on_with(value)) else { return Some(()) };
         for next in &step.in_place {
-            self.spend(*next, value, hops.saturating_add(1), left)?;
+            // Validation ends where it is in a circle.
+            if !way.has(*next) {
+                self.spend(*next, value, &way.on(*next), left)?;
+            }
         }
         match value {
             Value::Object(members) => {
@@ -109,7 +110,7 @@ impl Recursive {
                     let named = step.members.get(name);
                     let others = step.others.as_ref().filter(|_| named.is_none());
                     for next in named.into_iter().chain(&step.patterns).chain(others).chain(&step.every_member) {
-                        self.spend(*next, member, 0, left)?;
+                        self.spend(*next, member, &way.down(*next), left)?;
                     }
                 }
             }
@@ -117,13 +118,43 @@ impl Recursive {
                 for (index, item) in items.iter().enumerate() {
                     let own = step.prefix.get(index).or(step.items.as_ref());
                     for next in own.into_iter().chain(&step.every_item) {
-                        self.spend(*next, item, 0, left)?;
+                        self.spend(*next, item, &way.down(*next), left)?;
                     }
                 }
             }
             _ => {}
         }
         Some(())
+    }
+}
+
+/// The schemas that one value is being held against, each because of the one before; and how many are open in all.
+struct Way<'w> {
+    at: usize,
+    open: usize,
+    up: Option<&'w Self>,
+}
+
+impl Way<'_> {
+    fn has(&self, at: usize) -> bool {
+        let mut way = Some(self);
+        while let Some(here) = way {
+            if here.at == at {
+                return true;
+            }
+            way = here.up;
+        }
+        false
+    }
+
+    /// The same value is held against another.
+    const fn on(&self, at: usize) -> Way<'_> {
+        Way { at, open: self.open.saturating_add(1), up: Some(self) }
+    }
+
+    /// A part of the value is.
+    const fn down(&self, at: usize) -> Way<'static> {
+        Way { at, open: self.open.saturating_add(1), up: None }
     }
 }
 

@@ -472,6 +472,36 @@ fn a_body_that_a_union_of_itself_would_look_at_for_ever_is_refused() {
     }
 }
 
+/// Each schema on the way to a value takes a piece of a stack that has an end.
+#[test]
+fn a_body_that_is_deep_in_too_many_schemas_is_refused() {
+    let mut schemas = json!({"last": {"type": "object", "properties": {"of": {"$ref": "#/$defs/s0"}}}});
+    for hop in 0..4 {
+        let next = if hop == 3 { "last".to_owned() } else { format!("s{}", hop + 1) };
+        schemas[format!("s{hop}")] = json!({"allOf": [{"$ref": format!("#/$defs/{next}")}]});
+    }
+    let policy = with_input(json!({"body": {"schema": {"$ref": "#/$defs/s0", "$defs": schemas}}}));
+    for (levels, expected) in [(1, None), (20, None), (60, Some(422))] {
+        let body = format!("{}{{}}{}", r#"{"of": "#.repeat(levels), "}".repeat(levels));
+        let mut verdict = post("application/json", None).decide(&policy);
+        verdict.judge_body(body.as_bytes());
+        assert_eq!(verdict.status(), expected, "{levels}");
+    }
+}
+
+/// Alternatives may lead back to where they are: one that does is none.
+#[test]
+fn a_circle_that_nothing_is_in_is_no_way_to_go() {
+    let schema =
+        json!({"anyOf": [{"type": "string"}, {"$ref": "#"}, {"allOf": [{"$ref": "#"}]}, {"items": {"$ref": "#"}}]});
+    let policy = with_input(json!({"body": {"schema": schema}}));
+    for (body, expected) in [(r#""a""#, None), (r#"["a", ["b", []]]"#, None)] {
+        let mut verdict = post("application/json", None).decide(&policy);
+        verdict.judge_body(body.as_bytes());
+        assert_eq!(verdict.status(), expected, "{body}");
+    }
+}
+
 /// A tree or a list of itself is looked at once, however large it is.
 #[test]
 fn a_body_that_is_long_and_deep_is_no_trouble_where_each_part_is_looked_at_once() {
