@@ -1,5 +1,6 @@
 //! What a request may bring along: parameters, the kind and the size of its body, and what is in it.
 
+mod alike;
 mod effort;
 mod formats;
 mod schema;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use boon::{CompileError, Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 
+use super::alike::{asks_for_unique_items, has_crowd};
 use super::effort::Recursive;
 use super::formats::FORMATS;
 
@@ -19,6 +20,8 @@ pub(crate) struct Schema {
     index: SchemaIndex,
     /// Where it refers to itself.
     recursive: Option<Rc<Recursive>>,
+    /// Whether it, or what it may refer to, asks for `uniqueItems`.
+    tells_items_apart: bool,
 }
 
 impl fmt::Debug for Schema {
@@ -53,6 +56,8 @@ impl Schema {
         FORMATS.into_iter().for_each(|format| compiler.register_format(format));
         compiler.use_loader(Box::new(Nowhere));
         let recursive = Recursive::of(&schema, named).map(Rc::new);
+        let tells_items_apart =
+            asks_for_unique_items(&schema) || named.iter().any(|(_, schema)| asks_for_unique_items(schema));
         let own = format!("{BASE}inline");
         let resources = named.iter().map(|(name, value)| (format!("{BASE}schemas/{name}"), value.clone()));
         for (place, value) in resources.chain([(own.clone(), schema)]) {
@@ -60,12 +65,13 @@ impl Schema {
         }
         let mut all = Schemas::new();
         let index = compiler.compile(&own, &mut all).map_err(|error| told(&error))?;
-        Ok(Self { all: Rc::new(all), index, recursive })
+        Ok(Self { all: Rc::new(all), index, recursive, tells_items_apart })
     }
 
     /// Whether a value, with so many values in it, can be checked in a time that is worth it.
     pub(crate) fn bears(&self, value: &Value, values: usize) -> bool {
         self.recursive.as_ref().is_none_or(|recursive| recursive.bears(value, values))
+            && !(self.tells_items_apart && has_crowd(value))
     }
 
     /// Tells of mistakes, so many at most: a JSON pointer into the value, and what is wrong there. Never a value.

@@ -502,6 +502,35 @@ fn a_circle_that_nothing_is_in_is_no_way_to_go() {
     }
 }
 
+/// Items that differ in nothing but the lists in them would be compared each with each.
+#[test]
+fn a_body_of_items_that_are_hard_to_tell_apart_is_refused() {
+    let policy = with_input(json!({"body": {"schema": {"properties": {"tags": {"uniqueItems": true}}}}}));
+    let plain = with_input(json!({"body": {"schema": {"properties": {"tags": {"type": "array"}}}}}));
+    // Item n is of ones, with lists where n has ones in binary.
+    let item = |n: usize| (0..12).map(|bit| if n >> bit & 1 == 1 { "[1]" } else { "1" }).collect::<Vec<_>>().join(",");
+    let tags = |items: Vec<String>| format!(r#"{{"tags": [{}]}}"#, items.join(","));
+    let alike = |count: usize| tags((0..count).map(|n| format!("[{}]", item(n))).collect());
+    let within = |count: usize| tags((0..count).map(|n| format!(r#"{{"a": [{}]}}"#, item(n))).collect());
+    let hidden = |count: usize| format!(r#"{{"tags": [{{"x": {}}}]}}"#, alike(count));
+    let told_of = |policy: &Policy, body: &str| {
+        let mut verdict = post("application/json", None).decide(policy);
+        verdict.judge_body(body.as_bytes());
+        verdict.status().map(|_| told(&verdict))
+    };
+    let too_many = Some(vec!["body : is nested in too many ways".to_owned()]);
+    for (body, message) in [(alike(65), "lists"), (within(65), "in objects"), (hidden(65), "further down")] {
+        assert_eq!(told_of(&policy, &body), too_many, "{message}");
+        assert_eq!(told_of(&plain, &body), None, "{message}, where nobody asks");
+    }
+    let numbers = tags((0..9_000).map(|n| format!("[{n}]")).collect());
+    let twice = tags(vec!["[1, [2]]".to_owned(); 9_000]);
+    for (body, message) in [(alike(64), "few"), (within(64), "few, in objects"), (numbers, "with other values")] {
+        assert_eq!(told_of(&policy, &body), None, "{message}");
+    }
+    assert_eq!(told_of(&policy, &twice), Some(vec!["body /tags: must not have an item twice".to_owned()]));
+}
+
 /// A tree or a list of itself is looked at once, however large it is.
 #[test]
 fn a_body_that_is_long_and_deep_is_no_trouble_where_each_part_is_looked_at_once() {
