@@ -171,7 +171,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let digest = short_digest(&document.to_canonical_json().to_string());
     Some(Policy {
         dry_run,
-        forgeable: upstream::forgeable(stripped),
+        forgeable: upstream::forgeable(stripped, &sources),
         judged_headers,
         sources,
         providers,
@@ -493,10 +493,7 @@ fn identity_headers<'p>(providers: impl Iterator<Item = &'p Provider>) -> Vec<St
 }
 
 fn judged_headers(sources: &Sources, routes: &[Route]) -> Vec<String> {
-    let tokens = sources.0.iter().filter_map(|source| match &source.place {
-        Place::Header { name, .. } => Some(&**name),
-        Place::Cookie(_) | Place::Param(_) => None,
-    });
+    let tokens = sources.headers();
     let conditions = routes.iter().flat_map(|route| &route.when).filter_map(|condition| match &condition.test {
         Test::Equals(Operand::Header(name)) => Some(name.as_str()),
         _ => None,

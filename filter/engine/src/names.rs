@@ -87,13 +87,25 @@ impl<T: Default> NameMap<T> {
 pub(crate) struct Spellings {
     sieve: Sieve,
     names: Vec<String>,
+    /// Those that count in every spelling but their own.
+    others: Vec<String>,
 }
 
 impl Spellings {
     pub(crate) fn of(names: Vec<String>) -> Self {
-        let mut sieve = Sieve::default();
-        names.iter().for_each(|name| sieve.insert(name.as_bytes()));
-        Self { sieve, names }
+        Self::default().with(names, Vec::new())
+    }
+
+    /// The same, and every other spelling of these.
+    pub(crate) fn and_others_of(self, others: Vec<String>) -> Self {
+        self.with(Vec::new(), others)
+    }
+
+    fn with(mut self, names: Vec<String>, others: Vec<String>) -> Self {
+        names.iter().chain(&others).for_each(|name| self.sieve.insert(name.as_bytes()));
+        self.names.extend(names);
+        self.others.extend(others);
+        self
     }
 
     pub(crate) fn has(&self, name: &[u8]) -> bool {
@@ -103,6 +115,7 @@ impl Spellings {
     #[inline(never)]
     fn look_up(&self, name: &[u8]) -> bool {
         self.names.iter().any(|own| spells(name, own))
+            || self.others.iter().any(|own| spells(name, own)) && !self.others.iter().any(|own| own.as_bytes() == name)
     }
 }
 

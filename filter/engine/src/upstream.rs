@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::headers::HeaderEdit;
 use crate::names::Spellings;
 use crate::request::{HeaderName, Headers, RequestHead, spells, spells_prefix};
-use crate::token::{Place, without_cookie, without_param};
+use crate::token::{Place, Sources, without_cookie, without_param};
 
 /// Headers of ours that no client may set.
 pub(crate) const OWN_PREFIX: &str = "x-portcullis-";
@@ -88,8 +88,10 @@ fn is_forged(name: HeaderName<'_>, forgeable: &Spellings) -> bool {
 }
 
 /// The headers that no client may set, those of [`OWN_PREFIX`] aside: `identity` are those by which a service is told who asks.
-pub(crate) fn forgeable(identity: Vec<String>) -> Spellings {
-    Spellings::of(OVERRIDES.into_iter().map(str::to_owned).chain(identity).collect())
+/// Nor may one send another spelling of those that tokens come in: it was not looked at, and a service may read it.
+pub(crate) fn forgeable(identity: Vec<String>, sources: &Sources) -> Spellings {
+    let names = OVERRIDES.into_iter().map(str::to_owned).chain(identity).collect();
+    Spellings::of(names).and_others_of(sources.headers().map(str::to_owned).collect())
 }
 
 fn strip(headers: &Headers<'_>, goes: impl Fn(HeaderName<'_>) -> bool) -> Vec<HeaderEdit> {

@@ -35,6 +35,24 @@ fn names_are_found_in_every_spelling() {
     }
 }
 
+#[test]
+fn another_spelling_may_be_looked_for_alone() {
+    let spellings =
+        Spellings::of(vec!["x-a".into()]).and_others_of(vec!["x-b-c".into(), "x_b-c".into(), "plain".into()]);
+    for (name, found) in [
+        ("x-a", true),
+        ("x_a", true),
+        ("x-b-c", false),
+        ("x_b-c", false),
+        ("x-b_c", true),
+        ("x.b.c", true),
+        ("plain", false),
+        ("x-b-d", false),
+    ] {
+        assert_eq!(spellings.has(name.as_bytes()), found, "{name}");
+    }
+}
+
 /// It would be no sieve that let through what is usual in a message.
 #[test]
 fn few_names_pass_for_others() {

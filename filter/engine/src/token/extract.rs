@@ -64,6 +64,14 @@ impl Sources {
 }
 
 impl Sources {
+    /// The headers that tokens are taken from.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|source| match &source.place {
+            Place::Header { name, .. } => Some(&**name),
+            Place::Cookie(_) | Place::Param(_) => None,
+        })
+    }
+
     /// Every place where a request has a token, or several.
     pub(crate) fn holding<'a>(&'a self, head: &RequestHead<'_>) -> impl Iterator<Item = &'a TokenSource> {
         self.0.iter().filter(|source| !matches!(source.place.find(head), Lookup::Absent))
