@@ -181,7 +181,8 @@ impl ResponsePlan {
     /// the upstream's is left but the status and, so that clients wait, its `Retry-After`.
     #[must_use]
     pub fn hide_upstream_error(&self, status: u16, upstream: &Headers<'_>) -> Option<LocalReply> {
-        let hides = self.rules.hide_upstream_5xx && (500..=599).contains(&status);
+        // What is no status at all, a client is to take for a 5xx (RFC 9110 section 15).
+        let hides = self.rules.hide_upstream_5xx && status >= 500;
         hides.then(|| self.stand_in(status, upstream))
     }
 

@@ -178,12 +178,15 @@ fn errors_of_the_upstream_stay_behind() {
         (501, Some("Not Implemented")),
         (502, Some("Bad Gateway")),
         (504, Some("Gateway Timeout")),
-        (507, Some("Internal Server Error")),
+        (505, Some("HTTP Version Not Supported")),
+        (507, Some("Insufficient Storage")),
+        (511, Some("Network Authentication Required")),
         (599, Some("Internal Server Error")),
+        (600, Some("Internal Server Error")),
+        (999, Some("Internal Server Error")),
         (499, None),
         (404, None),
         (200, None),
-        (600, None),
     ] {
         let reply = hiding.hide_upstream_error(status, &[]);
         assert_eq!(reply.as_ref().map(|reply| reply.status), title.map(|_| status), "{status}");
