@@ -82,6 +82,7 @@ const PERMISSIONS_POLICY: &str = "accelerometer=(), autoplay=(), camera=(), cros
     clipboard-write=(), gamepad=(), hid=(), idle-detection=(), interest-cohort=(), serial=(), unload=()";
 
 const CSP: &str = "content-security-policy";
+const HSTS: &str = "strict-transport-security";
 
 /// Headers that tell of the inside (OWASP Secure Headers Project, `headers_remove.json`, 2026-07-19).
 const LEAKY: [&str; 87] = [
@@ -224,7 +225,7 @@ const COMMON: [HeaderRule; 7] = [
     HeaderRule::set("x-frame-options", "DENY"),
     HeaderRule::set("x-xss-protection", "1; mode=block"),
     HeaderRule::set("referrer-policy", "no-referrer"),
-    HeaderRule::set("strict-transport-security", "max-age=31536000; includeSubDomains"),
+    HeaderRule::set(HSTS, "max-age=31536000; includeSubDomains"),
     HeaderRule::set("cross-origin-opener-policy", "same-origin"),
     HeaderRule::set("permissions-policy", PERMISSIONS_POLICY),
 ];
@@ -293,15 +294,18 @@ impl SecurityHeaders {
         self.set.iter().any(|(set, _)| set == name)
     }
 
-    /// The headers of every reply of our own: always the `api` set, and what `set` adds to it.
+    /// The headers of every reply of our own: always the `api` set, and what `set` adds to it or says of the whole host.
     pub(crate) fn reply_headers(&self, cors: bool) -> Vec<Header> {
         let preset = Preset::Api.rules(cors).into_iter().map(|rule| match rule {
             HeaderRule::Set(name, value) | HeaderRule::Default(name, value) => (name, value),
         });
         let mut headers: Vec<_> = preset.collect();
         for (name, value) in &self.set {
-            if !headers.iter().any(|(taken, _)| **taken == **name) {
-                headers.push((name.clone().into(), value.clone().into()));
+            match headers.iter_mut().find(|(taken, _)| **taken == **name) {
+                None => headers.push((name.clone().into(), value.clone().into())),
+                // Browsers keep it for the host, and whichever response came last has its way (RFC 6797 section 8.1).
+                Some((_, own)) if name == HSTS => *own = value.clone().into(),
+                Some(_) => {}
             }
         }
         headers

@@ -246,6 +246,16 @@ fn replies_of_our_own_always_carry_the_api_set() {
     assert_eq!(verdict.reply().header("x-own"), Some("1"), "and what the policy adds");
     let csp = verdict.reply().header("content-security-policy");
     assert_eq!(csp, Some("default-src 'none'; frame-ancestors 'none'"), "but nothing weaker: a problem is no page");
+    let own = json!({"security_headers": {"set": {"strict-transport-security": "max-age=0"}}});
+    let routes = json!([{"name": "me", "match": {"path": "/me"}, "access": "authenticated"}]);
+    let policy = policy(&amended(with_routes(routes), own));
+    let reply = Request::get("/me").decide(&policy).reply().clone();
+    let sent: Vec<_> = reply.headers().filter(|(name, _)| **name == *"strict-transport-security").collect();
+    assert_eq!(
+        sent,
+        [&("strict-transport-security".into(), "max-age=0".into())],
+        "what is kept for the host is one thing"
+    );
 }
 
 #[test]
