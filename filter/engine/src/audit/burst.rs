@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::AuditAction;
 use crate::decision::Decision;
+use crate::remote::is_ahead;
 use crate::time::UnixTime;
 
 /// How many groups are told apart, and so how many a denial is compared with. What comes beyond has a line of its own:
@@ -97,7 +98,7 @@ impl Bursts {
         let interval = self.rules.interval;
         let mut over = Vec::new();
         self.windows.retain_mut(|(group, window)| {
-            let is_over = now.is_none_or(|now| now.since(window.start) >= interval);
+            let is_over = now.is_none_or(|now| !is_ahead(window.start.plus(interval), interval, now));
             if is_over && let Some(counted) = window.counted.take() {
                 over.push((group.clone(), counted));
             }

@@ -8,6 +8,7 @@ use super::chain::Chain;
 use super::{AuditRecord, AuditRules};
 use crate::decision::Decision;
 use crate::policy::Policy;
+use crate::remote::is_ahead;
 use crate::time::UnixTime;
 
 /// How late a summary may come after its interval's end.
@@ -73,7 +74,7 @@ impl Journal {
     pub fn due(&mut self, now: UnixTime) -> Vec<String> {
         let mut lines = self.summaries(Some(now), now);
         let interval = self.rules.chain.as_ref().map(|chain| chain.checkpoint);
-        if interval.is_some_and(|interval| now.since(self.told_at) >= interval) {
+        if interval.is_some_and(|interval| !is_ahead(self.told_at.plus(interval), interval, now)) {
             lines.extend(self.checkpoint(now));
         }
         lines

@@ -50,6 +50,16 @@ fn records_that_end_late_are_of_the_interval_at_hand() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_ends_an_interval() {
+    let mut bursts = Bursts::new(rules(1));
+    (0..3).for_each(|_| drop(bursts.denied(&group(1), AuditAction::Read, at(100))));
+    assert_eq!(bursts.over(Some(at(100))), [], "at hand");
+    let counted = Counted { count: 2, since: at(100), action: AuditAction::Read };
+    assert_eq!(bursts.over(Some(at(50))), [(group(1), counted)]);
+    assert_eq!(bursts.denied(&group(1), AuditAction::Read, at(51)), Turn::Line(None), "a new interval");
+}
+
+#[test]
 fn beyond_as_many_groups_as_there_may_be_each_has_its_line() {
     let mut bursts = Bursts::new(rules(1));
     for address in 0..5000 {

@@ -74,6 +74,18 @@ fn records_and_checkpoints_make_one_chain() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_holds_up_no_checkpoint() {
+    let policy = auditing(json!({"chain": chain()}));
+    let mut journal = Journal::new(&policy, [7; 16]);
+    for (second, due, what) in
+        [(5000, 1, "the first"), (5009, 0, "not yet"), (1000, 1, "set back"), (1009, 0, "not yet"), (1010, 1, "due")]
+    {
+        assert!(entered(&mut journal, &policy, "/open", second).line.is_some());
+        assert_eq!(journal.due(at(second)).len(), due, "{what}");
+    }
+}
+
+#[test]
 fn a_burst_is_summed_up() {
     let policy = auditing(json!({"burst": {"max": 2, "interval": "10s"}}));
     let mut journal = Journal::new(&policy, [7; 16]);
