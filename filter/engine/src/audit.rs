@@ -472,14 +472,29 @@ pub(crate) fn members(members: &[(&str, Option<&str>)]) -> Box<str> {
     line.into()
 }
 
-/// The text as it stands between the quotes of a JSON string.
+/// The text as it stands between the quotes of a JSON string, in printable characters: a record is one line for every
+/// reader of lines, and nothing that a terminal acts on.
 pub(crate) fn escape(text: String) -> String {
-    // RFC 8259 section 7 asks for no more than these to be escaped.
-    if !text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
-        return text;
-    }
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(is_plain) { text } else { escaped(text) }
+}
+
+#[inline(never)]
+fn escaped(text: String) -> String {
     let quoted = serde_json::Value::from(text).to_string();
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+    let mut escaped = String::with_capacity(quoted.len());
+    for sign in quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().chars() {
+        // RFC 8259 section 7 leaves these as they are. To some readers they end a line (The Unicode Standard, section 5.8), or
+        // change the order of what follows (UAX #9, section 2).
+        if sign.is_control()
+            || matches!(sign, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
+        {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(sign)));
+        } else {
+            escaped.push(sign);
+        }
+    }
+    escaped
 }
 
 /// Writes what `Display` gives, without the cost of formatting: this is on the way of every request.

@@ -187,10 +187,15 @@ fn addresses_are_dotted_as_ever() {
 
 #[test]
 fn text_is_escaped_for_json() {
-    for text in ["", "plain", "\"", "\\", "\n\r\t\u{0}\u{1f}", "é😀\u{2028}"] {
+    for text in
+        ["", "plain", "\"", "\\", "\n\r\t\u{0}\u{1f}", "é😀\u{2028}", "\u{7f}\u{85}\u{9b}31m\u{202e}x\u{2066}\u{200f}ü"]
+    {
         let quoted = format!("\"{}\"", escape(text.to_owned()));
         assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text, "{quoted}");
+        let acts = |sign: char| sign.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}".contains(sign);
+        assert!(!quoted.contains(acts), "one line, and nothing for a terminal to act on: {quoted:?}");
     }
+    assert_eq!(escape("é\n\u{85}".to_owned()), "é\\n\\u0085");
 }
 
 #[test]
