@@ -82,21 +82,17 @@ impl Query {
         query
     }
 
-    /// The members of which every line that fits must have one: of the field that fits the fewest lines.
+    /// The values of which every line that fits must have one: of the field that fits the fewest lines. Not with the member's
+    /// name before them: what stands between the two is up to whoever wrote the line, or passed it on.
     fn rarest(&self) -> Option<Vec<Finder<'static>>> {
-        let members = |name: &str, values: &[String]| -> Option<Vec<Finder<'static>>> {
-            let quoted = |value: &String| serde_json::Value::from(value.as_str()).to_string();
-            let members = values.iter().map(|value| format!("\"{name}\":{}", quoted(value)));
-            (!values.is_empty()).then(|| members.map(|member| Finder::new(&member).into_owned()).collect())
-        };
-        members("request_id", &self.request_ids)
-            .or_else(|| members("target", &self.targets))
-            .or_else(|| members("user_id", &self.users))
-            .or_else(|| members("ip_address", &self.address_texts()?))
-            .or_else(|| members("reason", &self.reasons))
-            .or_else(|| members("route", &self.routes))
-            .or_else(|| members("event", &self.events))
-            .or_else(|| members("decision", &self.decisions))
+        needles(&self.request_ids)
+            .or_else(|| needles(&self.targets))
+            .or_else(|| needles(&self.users))
+            .or_else(|| needles(&self.address_texts()?))
+            .or_else(|| needles(&self.reasons))
+            .or_else(|| needles(&self.routes))
+            .or_else(|| needles(&self.events))
+            .or_else(|| needles(&self.decisions))
     }
 
     /// Every way in which a record may write the addresses; `None` where there is a block among them.
@@ -164,6 +160,24 @@ impl Query {
             }
         }
     }
+}
+
+/// What lines with one of these values have in them; `None` where that is not known of one, or there are none.
+fn needles(values: &[String]) -> Option<Vec<Finder<'static>>> {
+    let found = values.iter().map(|value| needle(value).map(|needle| Finder::new(&needle).into_owned()));
+    found.collect::<Option<Vec<_>>>().filter(|needles| !needles.is_empty())
+}
+
+/// The longest part of a value that every writer of JSON writes as it is, with the quotes that it stands between.
+fn needle(value: &str) -> Option<String> {
+    // Quotes and backslashes have to be escaped (RFC 8259 section 7); of the others here, each is by somebody.
+    let may_be_escaped =
+        |sign: char| !(' '..='~').contains(&sign) || matches!(sign, '"' | '\\' | '/' | '<' | '>' | '&' | '\'');
+    let parts: Vec<&str> = value.split(may_be_escaped).collect();
+    let (at, longest) = parts.iter().enumerate().max_by_key(|(_, part)| part.len())?;
+    let quote = |there| if there { "\"" } else { "" };
+    let (before, after) = (quote(at == 0), quote(at.saturating_add(1) == parts.len()));
+    (!longest.is_empty()).then(|| format!("{before}{longest}{after}"))
 }
 
 /// Every way in which a record may name these users.

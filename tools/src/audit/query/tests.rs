@@ -72,6 +72,38 @@ fn lines_are_found_by_what_is_in_them() {
     assert_eq!(found(&Criteria { since, until, ..none }), [2, 3], "by time: the first counts, the last does not");
 }
 
+/// A collector of logs may read a record and write it anew.
+#[test]
+fn lines_are_found_however_their_json_is_written() {
+    let users = ["edith", "jürgen", "acme/bob", "a\"b", "<b>", "é", "a b", "/"];
+    for user in users {
+        let quoted = serde_json::Value::from(user).to_string();
+        let compact = record(START, "USER", true).replace(r#""USER""#, &quoted);
+        let spaced = compact.replace("\":", "\": ").replace(",\"", ", \"");
+        let escaped: String = compact
+            .chars()
+            .map(|sign| match sign {
+                '/' => "\\/".to_owned(),
+                '<' | '>' => format!("\\u{:04x}", u32::from(sign)),
+                sign if !sign.is_ascii() => format!("\\u{:04X}", u32::from(sign)),
+                sign => sign.to_string(),
+            })
+            .collect();
+        for line in [&compact, &spaced, &escaped] {
+            for (users, decisions) in
+                [(&texts(&[user])[..], &texts(&["deny"])[..]), (&[], &texts(&["allow", "deny"])[..])]
+            {
+                let query = Query::new(&Criteria { users, decisions, ..Criteria::default() });
+                let mut seen = 0;
+                query.candidates(line.as_bytes(), |line| {
+                    seen += usize::from(query.fits(&Record::parse(line).expect("a whole line")));
+                });
+                assert_eq!(seen, 1, "{user}: {line}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_user_is_found_by_hash_with_the_key() {
     let key = MaskKey::new(&Secret::new(b"0123456789abcdef0123456789abcdef".to_vec()));
