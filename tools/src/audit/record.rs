@@ -109,6 +109,28 @@ impl<'a> Record<'a> {
         self.count.unwrap_or(1)
     }
 
+    /// Whether it stands for denials without a record of their own: it then says nothing of any one request, or it is
+    /// nothing that the filter writes.
+    #[must_use]
+    pub fn is_summary(&self) -> bool {
+        let of_one = [
+            &self.user_id,
+            &self.role,
+            &self.method,
+            &self.path,
+            &self.request_id,
+            &self.provider,
+            &self.kid,
+            &self.token_id,
+            &self.target,
+        ];
+        self.count.is_some()
+            && self.since.is_some()
+            && matches!(self.decision.as_str(), "deny" | "dry_run_deny")
+            && self.status.is_none()
+            && of_one.into_iter().all(Option::is_none)
+    }
+
     /// Whether something was refused.
     #[must_use]
     pub fn is_denial(&self) -> bool {

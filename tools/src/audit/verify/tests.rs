@@ -95,6 +95,8 @@ fn each_kind_of_tampering_is_named() {
     let mut two = swap("user", "loser", 6);
     two[7] = two[7].replacen("user", "loser", 1);
     let foreign = record(START, "mallory", false);
+    let twice = foreign.replacen('{', "{ \"event\":\"access\", ", 1);
+    let summary = r#"{"timestamp":"2026-11-24T03:49:07.002Z","event":"authentication","action":"authenticate","decision":"deny","reason":"token_signature","route":"document","ip_address":"203.0.113.9","policy":"6S9Z4mdaNrKxQfQp","count":9980,"since":"2026-11-24T03:48:57.824Z"}"#;
     let cases: Vec<Case<'_>> = vec![
         (swap("user", "loser", 6), vec![(7, "changed")], "a changed line"),
         (swap("user", "loser", 0), vec![(1, "changed")], "the first"),
@@ -115,7 +117,15 @@ fn each_kind_of_tampering_is_named() {
         (inserted(&lines[4], 10), vec![(11, "inserted")], "one repeated"),
         (inserted(&lines[4], 5), vec![(6, "inserted")], "one repeated right behind itself"),
         (inserted(&foreign, 5), vec![(6, "unsealed")], "one without a seal"),
+        (
+            inserted(&format!("{},\"count\":1}}", foreign.trim_end_matches('}')), 5),
+            vec![(6, "unsealed")],
+            "one with a count",
+        ),
+        (inserted(&summary.replace("deny", "allow"), 5), vec![(6, "unsealed")], "a summary of what was allowed"),
+        (inserted(summary, 5), vec![], "a summary of a burst"),
         (inserted("{\"timestamp\":\"2026-11-24T", 5), vec![(6, "broken")], "the beginning of one"),
+        (inserted(&twice, 5), vec![(6, "broken")], "one with a member twice"),
         (inserted(&lines[20], 3), vec![(22, "repeated")], "the checkpoint repeated"),
     ];
     for (index, (lines, expected, what)) in cases.into_iter().enumerate() {
