@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use portcullis_engine::UnixTime;
 
 use super::store::parse_age;
 use super::token::SecretEncoding;
@@ -43,24 +44,29 @@ pub enum AuditCommand {
 pub enum When {
     /// So long ago.
     Ago(Duration),
-    /// Seconds since 1970.
-    At(i64),
+    /// The moment.
+    At(UnixTime),
 }
 
 impl When {
-    /// Seconds since 1970.
+    /// The moment.
     #[must_use]
-    pub fn seconds(self, now: i64) -> i64 {
+    pub fn moment(self, now: UnixTime) -> UnixTime {
         match self {
-            Self::Ago(duration) => now.saturating_sub(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)).max(0),
-            Self::At(seconds) => seconds,
+            Self::Ago(duration) => UnixTime::EPOCH.plus(now.since(UnixTime::EPOCH).saturating_sub(duration)),
+            Self::At(moment) => moment,
         }
     }
 }
 
 /// Reads a moment, or a duration as how long ago it was.
 pub(super) fn parse_when(text: &str) -> Result<When, String> {
-    parse_duration(text).map(When::Ago).or_else(|_| parse_moment(text).map(When::At)).map_err(|_| {
+    // Records have milliseconds, and their timestamps are what is pasted here.
+    let moment = |text| {
+        let seconds = parse_moment(text)?;
+        Ok(UnixTime::parse_rfc3339(text).unwrap_or_else(|| UnixTime::from_seconds(seconds)))
+    };
+    parse_duration(text).map(When::Ago).or_else(|_: String| moment(text).map(When::At)).map_err(|_: String| {
         "expected how long ago, such as `90m` or `7d`, or a moment, such as `2026-11-24T09:30:00Z`".to_owned()
     })
 }

@@ -9,7 +9,6 @@ mod stats;
 mod verify;
 
 use clap::ValueEnum;
-use portcullis_engine::UnixTime;
 use portcullis_engine::audit::MaskKey;
 
 use super::token::decode_secret;
@@ -45,8 +44,8 @@ pub fn run(command: &AuditCommand, terminal: &mut Terminal) -> Result<Exit, Fail
 
 /// The query that options ask for.
 pub fn query(filter: &RecordFilter) -> Result<Query, Failure> {
-    let now = time::now();
-    let moment = |when: &Option<When>| when.map(|when| UnixTime::from_seconds(when.seconds(now)).rfc3339());
+    let now = time::now_precise();
+    let moment = |when: &Option<When>| when.map(|when| when.moment(now).rfc3339());
     let mask_key = filter.mask_key_env.as_deref().map(|name| mask_key(name, filter.mask_key_encoding)).transpose()?;
     let (decisions, events) = (words(&filter.decision), words(&filter.event));
     Ok(Query::new(&Criteria {

@@ -4,7 +4,6 @@ use std::fs::DirBuilder;
 use std::io::Write;
 use std::path::Path;
 
-use portcullis_engine::UnixTime;
 use portcullis_engine::audit::{MASKED, scrub};
 use serde_json::Value;
 
@@ -34,8 +33,8 @@ pub fn run(command: &IncidentCommand, terminal: &mut Terminal) -> Result<Exit, F
 
 fn report(args: &IncidentReportArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     file::must_be_new(&args.out, "reports")?;
-    let now = time::now();
-    let moment = |when: &Option<When>| when.map(|when| UnixTime::from_seconds(when.seconds(now)).rfc3339());
+    let now = time::now_precise();
+    let moment = |when: &Option<When>| when.map(|when| when.moment(now).rfc3339());
     let sources = Source::find_all(&args.audit)?;
     if let Some(source) = sources.iter().find(|source| !source.is_regular()) {
         return Err(Failure::usage(format!("{} can be read only once", source.name()))

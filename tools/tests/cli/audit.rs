@@ -99,6 +99,9 @@ fn a_search_takes_many_questions_at_once() {
     assert_eq!(count(&["--ip", "203.0.113.0/30"]), "28");
     assert_eq!(count(&["--ip", "203.0.113.1"]), "7");
     assert_eq!(count(&["--since", "2026-11-24T00:00:10Z", "--until", "2026-11-24T00:00:20Z"]), "10");
+    let moments = ["2026-11-24T00:00:10.001Z", "2026-11-24T00:00:10.000Z", "2026-11-24T01:00:10+01:00", "1795478410"];
+    assert_eq!(moments.map(|moment| count(&["--until", moment])), ["11", "10", "10", "10"], "to the millisecond");
+    assert_eq!(moments.map(|moment| count(&["--since", moment])), ["49", "50", "50", "50"], "to the millisecond");
     assert_eq!(count(&["--route", "documents", "--reason", "role_denied", "--event", "authorization"]), "15");
     assert_eq!(count(&["--request-id", "r1795478403000"]), "1");
     assert_eq!(count(&["--until", "1d"]), count(&["--until", "24h"]));
