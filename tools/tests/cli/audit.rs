@@ -129,9 +129,10 @@ fn a_file_without_a_record_is_told_from_one_where_none_fits() {
                 run(["audit", command, path.to_str().unwrap()].iter().chain(filter).chain(more))
             };
             let (stats, search) = (run("stats", &["--json"]), run("search", &["--count"]));
-            assert_eq!(stats.code, 0, "{message} {filter:?} {stats:?}");
+            let export = run("export", &["--format", "csv"]);
+            assert_eq!((stats.code, export.code), (0, 0), "{message} {filter:?} {stats:?} {export:?}");
             assert_eq!(search.code, i32::from(search.stdout == "0\n"), "{message} {filter:?} {search:?}");
-            for outcome in [&stats, &search] {
+            for outcome in [&stats, &search, &export] {
                 let said = outcome.stderr.contains("no line is an audit record");
                 assert_eq!(said, !is_log, "{message} {filter:?} {outcome:?}");
                 assert_eq!(outcome.stderr.contains("name a file that records"), said, "{message} {outcome:?}");

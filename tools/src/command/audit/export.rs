@@ -6,6 +6,7 @@ use super::query;
 use crate::audit::export::{COLUMNS, ecs, ocsf, row};
 use crate::audit::record::Record;
 use crate::audit::scan::{Flow, scan};
+use crate::audit::seen::{NO_RECORDS_REMEDY, Seen};
 use crate::audit::source::{Source, object};
 use crate::cli::{AuditExportArgs, ExportFormat};
 use crate::exit::{Exit, Failure};
@@ -21,8 +22,9 @@ pub fn run(args: &AuditExportArgs, terminal: &mut Terminal) -> Result<Exit, Fail
     let sources = Source::find_all(&args.files)?;
     let mut out = args.out.as_deref().map(|path| file::create_new(path, "exports")).transpose()?;
     let mut found: u64 = 0;
-    let format = args.format;
+    let (format, seen) = (args.format, Seen::default());
     let work = |block: &[u8]| {
+        seen.look(block);
         let (mut count, mut text) = (0_u64, Vec::new());
         query.candidates(block, |line| {
             let record = object(line).and_then(Record::parse);
@@ -45,6 +47,10 @@ pub fn run(args: &AuditExportArgs, terminal: &mut Terminal) -> Result<Exit, Fail
         take(&text, terminal)?;
         Ok(if terminal.is_closed() { Flow::Stop } else { Flow::GoOn })
     })?;
+    if seen.is_something_else() {
+        terminal.flush()?;
+        terminal.note(format_args!("no line is an audit record: {NO_RECORDS_REMEDY}"));
+    }
     if let Some(path) = &args.out {
         terminal.note(format_args!("wrote {found} records to `{}`", path.display()));
     }
