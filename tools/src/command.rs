@@ -29,9 +29,15 @@ use crate::terminal::Terminal;
 /// # Errors
 /// Why it could not do its work, or that it cannot be recorded.
 pub fn run(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let Some(act) = recorded::act(&command) else { return carry_out(command, terminal) };
-    let Some(log) = Log::open()? else { return carry_out(command, terminal) };
-    let outcome = carry_out(command, terminal);
+    // Whom it was about, where only doing it tells.
+    let mut whom = None;
+    let Some(act) = recorded::act(&command) else { return carry_out(command, terminal, &mut whom) };
+    let Some(log) = Log::open()? else { return carry_out(command, terminal, &mut whom) };
+    let outcome = carry_out(command, terminal, &mut whom);
+    let act = match whom.filter(|_| act.target.is_none()) {
+        Some(whom) => act.on(&whom),
+        None => act,
+    };
     match (log.record(&act, matches!(outcome, Ok(Exit::Good))), outcome) {
         (Ok(()), outcome) => outcome,
         (Err(unwritten), Ok(_)) => Err(unwritten),
@@ -42,15 +48,15 @@ pub fn run(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
     }
 }
 
-fn carry_out(command: Command, terminal: &mut Terminal) -> Result<Exit, Failure> {
+fn carry_out(command: Command, terminal: &mut Terminal, whom: &mut Option<String>) -> Result<Exit, Failure> {
     match command {
         Command::Secret(command) => secret::run(&command, terminal),
         Command::Key(command) => key::run(&command, terminal),
         Command::Password(command) => password::run(&command, terminal),
-        Command::Token(command) => token::run(command, terminal),
+        Command::Token(command) => token::run(command, terminal, whom),
         Command::Init(args) => init::run(&args, terminal),
-        Command::Login(args) => login::run(&args, terminal),
-        Command::Logout(args) => logout::run(&args, terminal),
+        Command::Login(args) => login::run(&args, terminal, whom),
+        Command::Logout(args) => logout::run(&args, terminal, whom),
         Command::User(command) => user::run(&command, terminal),
         Command::ApiKey(command) => api_key::run(&command, terminal),
         Command::Feed(command) => feed::run(&command, terminal),

@@ -17,7 +17,7 @@ use crate::refresh::RefreshToken;
 use crate::store::{Candidate, Failures, Lifetime, Store, User};
 
 use attempt::Attempt;
-pub use refreshing::{Ended, Refusal, refresh, sign_out, sign_out_user};
+pub use refreshing::{Ended, Refusal, owner, refresh, sign_out, sign_out_user};
 
 #[cfg(test)]
 mod tests;

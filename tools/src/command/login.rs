@@ -20,11 +20,11 @@ const REFUSED: &str = "the e-mail address, the password or the code is wrong";
 /// How few recovery codes are worth a warning.
 const FEW_CODES: usize = 3;
 
-/// Signs somebody in and prints their tokens.
+/// Signs somebody in, says whom in `whom`, and prints their tokens.
 ///
 /// # Errors
 /// Why nobody could be signed in; or the one answer to everything that is wrong.
-pub fn run(args: &LoginArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub fn run(args: &LoginArgs, terminal: &mut Terminal, whom: &mut Option<String>) -> Result<Exit, Failure> {
     let issuer = grant::issuer(&args.tokens)?;
     let mut store = Store::open(args.store.location()?)?;
     let actor = Actor::current()?;
@@ -32,6 +32,7 @@ pub fn run(args: &LoginArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Some(address) => address.clone(),
         None => ask_for_address()?,
     };
+    *whom = Some(address.clone());
     let credentials = input::credentials(args.password.source(false), args.code.source())?;
     let refresh = RefreshToken::generate()?;
     let lifetime = Lifetime { whole: seconds(args.refresh_ttl), idle: seconds(args.refresh_idle) };

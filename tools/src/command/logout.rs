@@ -6,15 +6,15 @@ use super::grant;
 use crate::actor::Actor;
 use crate::cli::LogoutArgs;
 use crate::exit::{Exit, Failure};
-use crate::sign_in::{Ended, sign_out, sign_out_user};
+use crate::sign_in::{Ended, owner, sign_out, sign_out_user};
 use crate::store::Store;
 use crate::terminal::Terminal;
 
-/// Ends a sign-in, or all of a user's.
+/// Ends a sign-in, or all of a user's, and says whose in `whom`.
 ///
 /// # Errors
 /// What was given is no refresh token, there is no such user, or the store cannot be written.
-pub fn run(args: &LogoutArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub fn run(args: &LogoutArgs, terminal: &mut Terminal, whom: &mut Option<String>) -> Result<Exit, Failure> {
     let actor = Actor::current()?;
     let ended = match &args.user {
         Some(handle) => {
@@ -27,7 +27,9 @@ pub fn run(args: &LogoutArgs, terminal: &mut Terminal) -> Result<Exit, Failure> 
                 Failure { exit: Exit::No, cause: "that is no refresh token".to_owned(), remedy: None }
                     .remedy("give the whole of it: `rt_` and what follows, from `portcullis login`")
             })?;
-            sign_out(&mut Store::open(args.store.location()?)?, &token, args.all, &actor)?
+            let mut store = Store::open(args.store.location()?)?;
+            *whom = owner(&mut store, &token)?.map(|id| id.to_string());
+            sign_out(&mut store, &token, args.all, &actor)?
         }
     };
     let (word, text) = match ended {

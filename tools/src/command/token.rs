@@ -15,16 +15,16 @@ use crate::exit::{Exit, Failure};
 use crate::input::Secret;
 use crate::terminal::Terminal;
 
-/// Runs a command under `token`.
+/// Runs a command under `token`, and says in `whom` whom it was about, where only doing it tells.
 ///
 /// # Errors
 /// Why it could not do its work.
-pub fn run(command: TokenCommand, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub fn run(command: TokenCommand, terminal: &mut Terminal, whom: &mut Option<String>) -> Result<Exit, Failure> {
     match command {
         TokenCommand::Issue(args) => issue::run(&args, terminal),
         TokenCommand::Inspect(args) => inspect::run(&args, terminal),
         TokenCommand::Verify(args) => verify::run(&args, terminal),
-        TokenCommand::Refresh(args) => refresh::run(&args, terminal),
+        TokenCommand::Refresh(args) => refresh::run(&args, terminal, whom),
         TokenCommand::Revoke(args) => revoke::run(&args, terminal),
         TokenCommand::Unrevoke(args) => revoke::undo(&args, terminal),
     }

@@ -1,5 +1,7 @@
 //! What can be done with a refresh token: get the next one, or give it back.
 
+use uuid::Uuid;
+
 use crate::access::Methods;
 use crate::actor::Actor;
 use crate::exit::Failure;
@@ -68,6 +70,14 @@ pub fn refresh(
         let at = session.now.max(user.tokens_void_before);
         Ok(Ok(Refreshed { user, methods: family.methods, auth_time: family.started_at, at }))
     })?)
+}
+
+/// Whose refresh token it is, or was: of one that is used up, too, as long as its family lasts.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn owner(store: &mut Store, token: &RefreshToken) -> Result<Option<Uuid>, Failure> {
+    Ok(store.read(async |session| Ok(find(session, token).await?.map(|(_, user)| user.id)))?)
 }
 
 /// Ends the family of a refresh token, whichever of its tokens it is; with `all`, every other one of the same user too, and

@@ -386,6 +386,16 @@ fn what_commands_do_is_recorded_and_sealed() {
     let init = [&["init", "admin@example.com", "--no-secret"][..], &cheap].concat();
     run(&init, "correct horse battery").ok();
     let id = run(&["user", "add", "alice@example.com", "--role", "editor"], "correct horse battery").ok();
+    std::fs::write(folder.join("secret.key"), KEY).unwrap();
+    let tokens = run(&["login", "alice@example.com"], "correct horse battery").ok();
+    let refresh = tokens.lines().last().unwrap();
+    let next = run(&["token", "refresh"], refresh).ok();
+    run(&["logout"], next.lines().last().unwrap()).ok();
+    let tokens = run(&["login", "alice@example.com"], "correct horse battery").ok();
+    let refresh = tokens.lines().last().unwrap();
+    run(&["token", "refresh"], refresh).ok();
+    assert_eq!(run(&["token", "refresh"], refresh).code, 1, "used before");
+    run(&["logout"], refresh).ok();
     run(&["user", "disable", &id, "--reason", "phished"], "").ok();
     assert_eq!(run(&["login", "alice@example.com", "--secret-env", "SECRET_KEY"], "wrong password!").code, 1);
     run(&["user", "list"], "").ok();
@@ -403,6 +413,13 @@ fn what_commands_do_is_recorded_and_sealed() {
     let expected = [
         ("init", "done", "a***@example.com"),
         ("user_add", "done", "a***@example.com"),
+        ("login", "done", "a***@example.com"),
+        ("token_refresh", "done", &id),
+        ("logout", "done", &id),
+        ("login", "done", "a***@example.com"),
+        ("token_refresh", "done", &id),
+        ("token_refresh", "failed", &id),
+        ("logout", "done", ""),
         ("user_disable", "done", &id),
         ("login", "failed", "a***@example.com"),
         ("secret_generate", "done", "a.key"),

@@ -4,17 +4,17 @@ use crate::actor::Actor;
 use crate::cli::RefreshArgs;
 use crate::command::grant::{self, Grant};
 use crate::exit::{Exit, Failure};
-use crate::sign_in::{Refusal, refresh};
+use crate::sign_in::{Refusal, owner, refresh};
 use crate::store::Store;
 use crate::terminal::Terminal;
 
 const AGAIN: &str = "sign in again: portcullis login";
 
-/// Takes a refresh token and prints what comes after it.
+/// Takes a refresh token, says whose it is in `whom`, and prints what comes after it.
 ///
 /// # Errors
 /// Why there is nothing to print.
-pub fn run(args: &RefreshArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub fn run(args: &RefreshArgs, terminal: &mut Terminal, whom: &mut Option<String>) -> Result<Exit, Failure> {
     let issuer = grant::issuer(&args.tokens)?;
     let actor = Actor::current()?;
     let Some(token) = grant::refresh_token(&args.token)? else {
@@ -26,7 +26,9 @@ pub fn run(args: &RefreshArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
         );
     };
     let next = token.next()?;
-    match refresh(&mut Store::open(args.store.location()?)?, &token, &next, &actor)? {
+    let mut store = Store::open(args.store.location()?)?;
+    *whom = owner(&mut store, &token)?.map(|id| id.to_string());
+    match refresh(&mut store, &token, &next, &actor)? {
         Ok(refreshed) => {
             let grant = Grant {
                 user: &refreshed.user,
