@@ -133,7 +133,8 @@ impl Finding {
         let place = self.place.map_or_else(|| "no file".to_owned(), |place| place.name(files));
         let chain = self.chain.as_ref().map(|chain| format!(" chain {chain}")).unwrap_or_default();
         let seq = self.seq.map(|seq| format!(" seq {seq}")).unwrap_or_default();
-        format!("{place}:{chain}{seq}: {}", self.problem.words(files))
+        let about = if chain.is_empty() { String::new() } else { format!("{chain}{seq}:") };
+        format!("{place}:{about} {}", self.problem.words(files))
     }
 
     /// For programs.
