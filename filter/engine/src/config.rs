@@ -35,6 +35,7 @@ use crate::policy::Policy;
 use crate::response::ResponseRules;
 use crate::route::{HostPattern, Route, RouteTable, Segment};
 use crate::secret::SecretSource;
+use crate::text::Text;
 use crate::token::{ClaimPath, Place, Provider, Sources, TokenSource};
 use crate::upstream;
 
@@ -89,22 +90,40 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     version.and_then(|node| decode::choice(node, &root.field("version"), findings, &[("v1", ())]));
     let dry_run = fields.read("mode", findings, route::mode).unwrap_or(false);
     let stat_prefix = fields.read("stat_prefix", findings, stat_prefix);
-    let found_before = findings.errors.len();
     let providers = fields.read("providers", findings, |node, path, findings| {
         let read = |node: &Node, path: &Path<'_>, findings: &mut Findings| {
-            Some((provider::provider(node, path, secrets, findings)?, (path.position(), node.line)))
+            Some((provider::provider(node, path, secrets, findings), (path.position(), node.line)))
         };
         list(node, path, findings, read)
     });
+    let unread_providers = providers.is_none() && fields.take("providers").is_some();
+    let read_providers = providers.unwrap_or_default();
+    let (mut providers, mut partial_providers) = (Vec::with_capacity(read_providers.len()), Vec::new());
+    for (provider, at) in read_providers {
+        match provider {
+            Ok(provider) => providers.push((provider, at)),
+            Err(provider) => partial_providers.push((provider, at)),
+        }
+    }
+    let roles_node = fields.take("roles");
     let roles = fields.read("roles", findings, route::roles);
     let has_feed = fields.take("identity_feed").is_some();
     let identity_feed = fields.read("identity_feed", findings, feed::identity_feed);
     let api_keys = fields.read("api_keys", findings, feed::api_keys);
-    let mut providers = providers.unwrap_or_default();
-    let api_keys = feed::connect((has_feed, identity_feed.as_ref()), api_keys, &mut providers, findings);
-    let mut stripped = identity_headers(providers.iter().map(|(raw, _)| &raw.provider));
+    let api_keys =
+        feed::connect((has_feed, identity_feed.as_ref()), api_keys, &mut providers, &partial_providers, findings);
+    let outlines = || {
+        let partial = partial_providers.iter().map(|(partial, at)| (partial.outline(), *at));
+        providers.iter().map(|(raw, at)| (raw.outline(), *at)).chain(partial)
+    };
+    let mut stripped = identity_headers(outlines().flat_map(|(provider, _)| provider.claim_to_headers));
     stripped.extend(api_keys.iter().map(|keys| keys.header.replace('_', "-")));
-    let sound = findings.errors.len() == found_before;
+    let has_api_keys = fields.take("api_keys").is_some();
+    let callers = Callers {
+        any: has_api_keys || unread_providers || outlines().next().is_some(),
+        with_roles: has_api_keys || unread_providers || outlines().any(|(provider, _)| provider.may_give_roles),
+        in_table: roles_node.is_some_and(|node| !matches!(&node.value, NodeValue::Map(rows) if rows.is_empty())),
+    };
     let lockout = fields.read("lockout", findings, lockout::lockout);
     let named = fields.read("schemas", findings, input::named_schemas).unwrap_or_default();
     let routes_node = fields.required("routes", "add routes; without one everything is refused", findings);
@@ -125,11 +144,13 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     let cache_limits = fields.read("cache", findings, cache).unwrap_or_default();
     fields.finish(findings);
 
-    check_provider_names(providers.iter().map(|(raw, at)| (raw.provider.name.as_str(), *at)), findings);
+    let mut names: Vec<_> = outlines().filter_map(|(provider, at)| Some((provider.name?.to_owned(), at))).collect();
+    names.sort_by_key(|(_, (index, _))| *index);
+    check_provider_names(names.iter().map(|(name, at)| (name.as_str(), *at)), findings);
     let mut advice = Findings::default();
     advice::advise(&providers, routes.as_deref().unwrap_or_default(), cors.as_ref(), line_of_cors, &mut advice);
     let (mut remote_jwks, mut all_places) = (Vec::new(), Vec::new());
-    let number = |(RawProvider { mut provider, places, remote, secrets: _ }, _)| {
+    let number = |(RawProvider { mut provider, places, remote, .. }, _)| {
         provider.remote = remote.is_some().then_some(remote_jwks.len());
         remote_jwks.extend(remote);
         all_places.push(places);
@@ -146,9 +167,7 @@ fn compile(document: &Node, secrets: &dyn SecretSource, findings: &mut Findings)
     if let Some(raw) = &lockout {
         lockout::check_login_routes(raw, &outlines, findings);
     }
-    if sound {
-        check_access(&outlines, &providers, api_keys.is_some(), &roles, findings);
-    }
+    check_access(&outlines, callers, &roles, findings);
     let (mut audit, masked_params) = audit.unwrap_or_default();
     audit::check_params(&masked_params, &outlines, findings);
     let defaults = ResponseDefaults { cors, security, hide_upstream_5xx };
@@ -336,23 +355,27 @@ fn check_routes(routes: &[Outline<'_>], findings: &mut Findings) {
     }
 }
 
+/// Which callers there can be. What could not be read may well be what gives them.
+#[derive(Clone, Copy)]
+struct Callers {
+    /// With a token or an API key.
+    any: bool,
+    /// With a role.
+    with_roles: bool,
+    /// With a role in the role table.
+    in_table: bool,
+}
+
 /// Whether anybody can have what the routes ask for.
-fn check_access(
-    routes: &[Outline<'_>],
-    providers: &[Provider],
-    api_keys: bool,
-    roles: &RoleTable,
-    findings: &mut Findings,
-) {
+fn check_access(routes: &[Outline<'_>], callers: Callers, roles: &RoleTable, findings: &mut Findings) {
     let root = Path::Root.field("routes");
-    let has_roles = api_keys || providers.iter().any(|provider| provider.roles_from.is_some());
     for route in routes {
         let path = root.index(route.index);
         let access = path.field("access");
         let Some(requirement) = route.requirement else { continue };
         match requirement {
             Requirement::Public => {}
-            _ if providers.is_empty() && !api_keys => {
+            _ if !callers.any => {
                 findings.error(
                     &access,
                     route.line,
@@ -360,7 +383,7 @@ fn check_access(
                     "add a provider, or set access: public",
                 );
             }
-            Requirement::RoleTable(_) if roles.is_empty() => {
+            Requirement::RoleTable(_) if !callers.in_table => {
                 findings.error(
                     &access,
                     route.line,
@@ -368,7 +391,7 @@ fn check_access(
                     "add `roles` to the policy",
                 );
             }
-            Requirement::RoleTable(_) | Requirement::Roles(_) if !has_roles => {
+            Requirement::RoleTable(_) | Requirement::Roles(_) if !callers.with_roles => {
                 findings.error(
                     &access,
                     route.line,
@@ -484,8 +507,7 @@ fn masked_role(role: &str) -> Option<(String, String)> {
     masked.then(|| (role.to_owned(), instead))
 }
 
-fn identity_headers<'p>(providers: impl Iterator<Item = &'p Provider>) -> Vec<String> {
-    let headers = providers.flat_map(|provider| &provider.claim_to_headers);
+fn identity_headers<'p>(headers: impl Iterator<Item = &'p (ClaimPath, Text)>) -> Vec<String> {
     let mut headers: Vec<String> = headers.map(|(_, header)| header.replace('_', "-")).collect();
     headers.sort();
     headers.dedup();

@@ -7,7 +7,7 @@ use super::decode::{
 };
 use super::error::Path;
 use super::node::Node;
-use super::provider::{NOT_FOR_CLAIMS, RawProvider, RolesFrom};
+use super::provider::{NOT_FOR_CLAIMS, Outline, PartialProvider, RawProvider, RolesFrom};
 use crate::api_key::ApiKeys;
 use crate::feed::{IdentityFeed, OnStale};
 use crate::request::{spells, spells_prefix};
@@ -124,6 +124,7 @@ pub(super) fn connect(
     (has_feed, feed): (bool, Option<&RawFeed>),
     api_keys: Option<(String, Option<u32>)>,
     providers: &mut [(RawProvider, (usize, Option<u32>))],
+    partial: &[(PartialProvider, (usize, Option<u32>))],
     findings: &mut Findings,
 ) -> Option<ApiKeys> {
     let root = Path::Root;
@@ -131,17 +132,25 @@ pub(super) fn connect(
     let at = root.field("identity_feed");
     let at = at.field("providers");
     let named = feed.and_then(|feed| feed.providers.as_ref());
+    let in_feed = |name: &str| feed.is_some() && named.is_none_or(|names| names.iter().any(|(named, _)| named == name));
+    for (raw, _) in providers.iter_mut() {
+        raw.provider.in_feed = in_feed(&raw.provider.name);
+    }
+    let outlines: Vec<(Outline<'_>, (usize, Option<u32>))> = providers
+        .iter()
+        .map(|(raw, at)| (raw.outline(), *at))
+        .chain(partial.iter().map(|(partial, at)| (partial.outline(), *at)))
+        .collect();
     for (index, (name, line)) in named.into_iter().flatten().enumerate() {
-        if !providers.iter().any(|(raw, _)| raw.provider.name == *name) {
+        // One whose name could not be read may be the one that is meant.
+        if !outlines.iter().any(|(provider, _)| provider.name.is_none_or(|known| known == name)) {
             let message = format!("no provider is called `{name}`");
             findings.error(&at.index(index), *line, message, "write a provider's `name`");
         }
     }
-    for (raw, (index, line)) in providers.iter_mut() {
-        let provider = &mut raw.provider;
-        provider.in_feed =
-            feed.is_some() && named.is_none_or(|names| names.iter().any(|(name, _)| *name == provider.name));
-        if provider.roles_from == Some(RolesFrom::Feed) && !provider.in_feed && has_feed == feed.is_some() {
+    for (provider, (index, line)) in &outlines {
+        let outside = feed.is_none() || provider.name.is_some_and(|name| !in_feed(name));
+        if provider.roles_from == Some(&RolesFrom::Feed) && outside && has_feed == feed.is_some() {
             let path = root_of_providers.index(*index);
             let path = path.field("roles_from");
             let (message, remedy) = match feed {
@@ -162,17 +171,16 @@ pub(super) fn connect(
         let message = "API keys come with the identity feed, and there is none";
         findings.error(&path, line, message, "add `identity_feed`");
     }
-    let providers = providers.iter().map(|(raw, _)| raw);
-    let taken = providers.clone().any(|raw| {
+    let taken = outlines.iter().any(|(provider, _)| {
         let of_token = |place: &Place| matches!(place, Place::Header { name, .. } if spells(name.as_bytes(), &header));
-        let of_claim = raw.provider.claim_to_headers.iter().any(|(_, own)| spells(own.as_bytes(), &header));
-        of_claim || raw.places.iter().any(of_token)
+        let of_claim = provider.claim_to_headers.iter().any(|(_, own)| spells(own.as_bytes(), &header));
+        of_claim || provider.places.iter().any(of_token)
     });
     if taken {
         let message = format!("`{header}` is a header of a provider already");
         findings.error(&path.field("header"), line, message, "give API keys a header of their own");
     }
-    Some(compile_api_keys(header, providers.map(|raw| &raw.provider)))
+    Some(compile_api_keys(header, providers.iter().map(|(raw, _)| &raw.provider)))
 }
 
 fn compile_api_keys<'p>(header: String, providers: impl Iterator<Item = &'p Provider>) -> ApiKeys {

@@ -52,6 +52,51 @@ pub(crate) struct RawProvider {
     pub(crate) remote: Option<RemoteJwks>,
     /// The environment variables that its secrets are in.
     pub(crate) secrets: Vec<String>,
+    may_give_roles: bool,
+}
+
+/// A provider of which something could not be read, as far as it could.
+#[derive(Default)]
+pub(crate) struct PartialProvider {
+    name: Option<String>,
+    places: Vec<Place>,
+    roles_from: Option<RolesFrom>,
+    claim_to_headers: Vec<(ClaimPath, Text)>,
+    /// Whether it says where roles are, or cannot be read at all.
+    may_give_roles: bool,
+}
+
+/// What of a provider is held against the rest of the policy, as far as it could be read: one mistake hides no other.
+pub(crate) struct Outline<'p> {
+    pub(crate) name: Option<&'p str>,
+    pub(crate) places: &'p [Place],
+    pub(crate) roles_from: Option<&'p RolesFrom>,
+    pub(crate) claim_to_headers: &'p [(ClaimPath, Text)],
+    pub(crate) may_give_roles: bool,
+}
+
+impl RawProvider {
+    pub(crate) fn outline(&self) -> Outline<'_> {
+        Outline {
+            name: Some(&self.provider.name),
+            places: &self.places,
+            roles_from: self.provider.roles_from.as_ref(),
+            claim_to_headers: &self.provider.claim_to_headers,
+            may_give_roles: self.may_give_roles,
+        }
+    }
+}
+
+impl PartialProvider {
+    pub(crate) fn outline(&self) -> Outline<'_> {
+        Outline {
+            name: self.name.as_deref(),
+            places: &self.places,
+            roles_from: self.roles_from.as_ref(),
+            claim_to_headers: &self.claim_to_headers,
+            may_give_roles: self.may_give_roles,
+        }
+    }
 }
 
 enum Keys {
@@ -65,8 +110,10 @@ pub(crate) fn provider(
     path: &Path<'_>,
     secrets: &dyn SecretSource,
     findings: &mut Findings,
-) -> Option<RawProvider> {
-    let mut fields = Fields::of(node, path, findings)?;
+) -> Result<RawProvider, PartialProvider> {
+    let Some(mut fields) = Fields::of(node, path, findings) else {
+        return Err(PartialProvider { may_give_roles: true, ..PartialProvider::default() });
+    };
     let name = fields.required("name", "give the provider a name", findings);
     let name = name.and_then(|node| name_of(node, &path.field("name"), findings));
     let issuer = fields.read("issuer", findings, owned);
@@ -94,9 +141,13 @@ pub(crate) fn provider(
         .unwrap_or(8192);
     let places = places(&mut fields, findings);
     let forward = fields.read("forward", findings, boolean).unwrap_or(false);
+    let may_give_roles = fields.take("roles_from").is_some();
     let roles_from = fields.read("roles_from", findings, roles_from);
     let claim_to_headers = fields.read("claim_to_headers", findings, claim_to_headers).unwrap_or_default();
     fields.finish(findings);
+    let (Some(name), Some(algorithms), Some(keys)) = (name.as_ref(), algorithms, keys) else {
+        return Err(PartialProvider { name, places, roles_from, claim_to_headers, may_give_roles });
+    };
     let rules = ClaimRules {
         issuer,
         audiences: audiences.unwrap_or_default(),
@@ -104,19 +155,19 @@ pub(crate) fn provider(
         require_expiration,
         max_lifetime: max_lifetime.map(seconds),
     };
-    let (keys, remote) = match keys? {
+    let (keys, remote) = match keys {
         Keys::Here(keys) => (keys, None),
         Keys::Remote(remote) => (KeySet::default(), Some(remote)),
     };
     let verifier = TokenVerifier {
         keys,
-        algorithms: algorithms?,
+        algorithms,
         rules,
         max_token_bytes: usize::try_from(max_token_bytes).unwrap_or(usize::MAX),
     };
     let provider =
-        Provider { name: name?, verifier, forward, roles_from, claim_to_headers, remote: None, in_feed: false };
-    Some(RawProvider { provider, places, remote, secrets: asked.into_inner() })
+        Provider { name: name.clone(), verifier, forward, roles_from, claim_to_headers, remote: None, in_feed: false };
+    Ok(RawProvider { provider, places, remote, secrets: asked.into_inner(), may_give_roles })
 }
 
 /// The claim that holds the roles, or the feed.

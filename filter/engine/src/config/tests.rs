@@ -1221,6 +1221,83 @@ fn a_mistake_in_a_route_hides_no_other() {
     assert!(!found.iter().any(|path| path.contains("path_params[")), "such a parameter is there: {found:?}");
 }
 
+/// What could be read of a provider is held against the rest of the policy, whatever else is wrong with it.
+#[test]
+fn a_mistake_in_a_provider_hides_no_other() {
+    let issuer = |name: &str| amended(provider(), json!({"name": name}));
+    let wrong = |name: &str| {
+        let mut issuer = issuer(name);
+        issuer["allowed_algorithms"] = json!(["HS257"]);
+        issuer
+    };
+    let lost = "providers[0].allowed_algorithms[0]: ";
+    let route = |more: Value| amended(json!({"name": "x", "match": {"path": "/a"}, "access": "authenticated"}), more);
+    let without_roles = |mut issuer: Value| {
+        issuer.as_object_mut().unwrap().remove("roles_from");
+        issuer
+    };
+    for (changes, expected, message) in [
+        (
+            json!({"providers": [wrong("a"), issuer("b"), issuer("a")]}),
+            vec![lost, "providers[2]: two providers are called `a`"],
+            "names",
+        ),
+        (
+            json!({"providers": [amended(wrong("a"), json!({"claim_to_headers": [{"claim": ["sub"], "header": "x-user"}]}))],
+                   "routes": [route(json!({"when": [{"claim": ["a"], "equals": {"header": "x-user"}}]}))]}),
+            vec![lost, "routes[0].when[0].equals.header: `x-user` is removed from every request"],
+            "headers that no client can send",
+        ),
+        (
+            json!({"providers": [wrong("a")], "roles": {}, "routes": [route(json!({"access": "role_table"}))]}),
+            vec![lost, "routes[0].access: `access: role_table` without a role table"],
+            "the role table",
+        ),
+        (
+            json!({"providers": [without_roles(wrong("a"))], "routes": [route(json!({"access": "roles", "roles": ["r"]}))]}),
+            vec![lost, "routes[0].access: nobody has a role"],
+            "roles that nobody has",
+        ),
+        (
+            json!({"providers": [7], "roles": {"r": 7},
+                   "routes": [route(json!({"access": "roles", "roles": ["r"]})),
+                              route(json!({"name": "y", "match": {"path": "/b"}, "access": "role_table"}))]}),
+            vec!["providers[0]: a mapping is needed", "roles.r: a mapping is needed"],
+            "what cannot be read at all may be all that is needed",
+        ),
+        (
+            json!({"providers": 7, "roles": 7, "routes": [route(json!({"access": "role_table"}))]}),
+            vec!["providers: a list is needed", "roles: a mapping of roles is needed"],
+            "nor does a list that is none take anything away",
+        ),
+    ] {
+        let found: Vec<String> = errors(&amended(sound(), changes))
+            .iter()
+            .map(|error| format!("{}: {}", error.path, error.message))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{message}: {found:#?}");
+        for part in expected {
+            assert!(found.iter().any(|error| error.starts_with(part)), "{message}: {part} is not among {found:#?}");
+        }
+    }
+}
+
+/// What may stand where something could not be read is not said to be missing.
+#[test]
+fn what_could_not_be_read_is_not_missing() {
+    let open = |changes: Value| amended(json!({"name": "x", "match": {"path": "/a/{b}"}, "access": "public"}), changes);
+    let named =
+        json!({"lockout": {"max_failures": 3, "login_routes": ["x"]}, "audit": {"mask": {"path_params": ["b"]}}});
+    for (route, message) in
+        [(open(json!({"name": "x y"})), "a name"), (open(json!({"match": {"path": "a/{b}"}})), "a path")]
+    {
+        let document = amended(json!({"version": "v1", "routes": [route]}), named.clone());
+        let found: Vec<String> = errors(&document).into_iter().map(|error| error.path).collect();
+        let blamed = |path: &String| path.starts_with("lockout") || path.contains("path_params[");
+        assert!(!found.iter().any(blamed), "{message}: {found:?}");
+    }
+}
+
 #[test]
 fn fields_that_stand_twice_are_mistakes() {
     for (text, path, message) in [

@@ -73,6 +73,18 @@ fn mistakes_of_the_feed() {
     }
 }
 
+/// A provider with a mistake is there all the same: for the feed, and for the header of API keys.
+#[test]
+fn a_provider_that_cannot_be_read_is_there() {
+    let mut document = feed("providers", json!(["local"]));
+    document["api_keys"]["header"] = json!("x-user-id");
+    let changes =
+        json!({"allowed_algorithms": ["HS257"], "claim_to_headers": [{"claim": ["sub"], "header": "x-user-id"}]});
+    document["providers"] = json!([amended(provider(), changes)]);
+    let found: Vec<String> = errors(&document).into_iter().map(|error| error.path).collect();
+    assert_eq!(found, ["providers[0].allowed_algorithms[0]", "api_keys.header"]);
+}
+
 #[test]
 fn mistakes_of_api_keys_and_roles() {
     let with = |members: Value| amended(with_feed(json!({})), members);
