@@ -45,13 +45,25 @@ impl Document {
         }
     }
 
+    /// The same finding on the line of the member that its path names. What is found by holding a route or a provider
+    /// against others comes with the line where that one starts.
+    #[must_use]
+    pub fn placed(&self, finding: &PolicyError) -> PolicyError {
+        let line = self.node.as_ref().ok().and_then(|node| nearer_line(node, &finding.path, finding.line?));
+        PolicyError { line: line.or(finding.line), ..finding.clone() }
+    }
+
     /// Compiles the policy, with the secrets of this environment.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub fn compile(&self) -> Result<Policy, Vec<PolicyError>> {
         match &self.node {
-            Ok(node) => Policy::compile(node, &environment),
+            Ok(node) => Policy::compile(node, &environment).map_err(|errors| {
+                let mut errors: Vec<PolicyError> = errors.iter().map(|error| self.placed(error)).collect();
+                errors.sort_by_key(|error| error.line);
+                errors
+            }),
             Err(SyntaxError { line, message }) => Err(vec![PolicyError {
                 path: String::new(),
                 line: *line,
@@ -69,7 +81,7 @@ impl Document {
     pub fn policy(&self, terminal: &mut Terminal) -> Result<Policy, Failure> {
         let (policy, severity, findings) = match self.compile() {
             Ok(policy) => {
-                let warnings = policy.warnings().to_vec();
+                let warnings = policy.warnings().iter().map(|warning| self.placed(warning)).collect();
                 (Some(policy), Severity::Warning, warnings)
             }
             Err(errors) => (None, Severity::Error, errors),
@@ -82,6 +94,38 @@ impl Document {
                 .remedy("correct what is listed above; `portcullis policy check` lists it again")
         })
     }
+}
+
+/// The line of the member or item that a path names, where `line` is only that of something around it, or that of a value
+/// which begins below its name. A repeated member is told by its own line, which stays.
+fn nearer_line(node: &Node, path: &str, line: u32) -> Option<u32> {
+    let (mut node, mut rest, mut found) = (node, path, node.line);
+    let mut around = vec![node.line];
+    while !rest.is_empty() {
+        let (below, beyond) = match &node.value {
+            NodeValue::Map(members) => {
+                let names = rest.strip_prefix('.').unwrap_or(rest);
+                // A name may have dots in it.
+                let of = |name: &str| {
+                    names.strip_prefix(name).filter(|beyond| beyond.is_empty() || beyond.starts_with(['.', '[']))
+                };
+                let fits = members.iter().filter_map(|(key, value)| Some((key, value, of(&key.name)?)));
+                let (key, value, beyond) = fits.min_by_key(|(.., beyond)| beyond.len())?;
+                found = key.line;
+                (value, beyond)
+            }
+            NodeValue::Seq(items) => {
+                let (index, beyond) = rest.strip_prefix('[')?.split_once(']')?;
+                let item = items.get(index.parse::<usize>().ok()?)?;
+                found = item.line;
+                (item, beyond)
+            }
+            _ => return None,
+        };
+        (node, rest) = (below, beyond);
+        around.extend([found, node.line]);
+    }
+    around.contains(&Some(line)).then_some(found).flatten()
 }
 
 /// A worker that has fetched what these files hold, each for a provider with `remote_jwks`: nothing is fetched here.
@@ -184,7 +228,7 @@ fn json_error(error: &serde_json::Error) -> SyntaxError {
 
 #[cfg(test)]
 mod tests {
-    use super::{NodeValue, parse};
+    use super::{Document, NodeValue, parse};
 
     #[test]
     fn json_is_told_from_yaml() {
@@ -199,6 +243,70 @@ mod tests {
             assert_eq!(node.line, line, "{message}");
             assert!(matches!(node.value, NodeValue::Map(members) if members.len() == 1), "{message}");
         }
+    }
+
+    #[test]
+    fn a_finding_is_on_the_line_of_what_its_path_names() {
+        let text = "\
+routes:
+  - name: a
+    match:
+      path: /a
+      methods: [
+        GET,
+        get]
+    access: roles
+    roles:
+      - x
+  - {name: b,
+     match: 1, name: c}
+a.b:
+  c: 1
+a:
+  b.c: 2
+";
+        let node = parse(text, false).unwrap();
+        for (path, line, expected, message) in [
+            ("routes[0].roles", 2, Some(9), "a member of a route, told where the route starts"),
+            ("routes[0].match", 2, Some(3), "one whose value begins below it"),
+            ("routes[0].match", 4, Some(3), "and told where the value does"),
+            ("routes[0].roles[0]", 2, Some(10), "an item"),
+            ("routes[0].match.methods[1]", 7, Some(7), "what is told right stays"),
+            ("routes[1].name", 12, None, "a member that stands twice is the one it is"),
+            ("routes[1].match", 11, Some(12), "a flow mapping of two lines"),
+            ("routes[0]", 2, Some(2), "all of a route"),
+            ("routes[0].nothing", 2, None, "what is not there has no line"),
+            ("routes[7].name", 2, None, "nor has what is in no such item"),
+            ("a.b.c", 13, Some(14), "a name with a dot"),
+            ("a.b.c", 14, Some(14), "is not looked for elsewhere"),
+            ("", 1, Some(1), "the document"),
+            ("routes", 1, Some(1), "a member of the document"),
+        ] {
+            assert_eq!(super::nearer_line(&node, path, line), expected, "{message}: {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_between_routes_is_where_it_stands() {
+        let text = "\
+version: v1
+routes:
+  - access: public
+    match: {path: /a}
+    name: x
+  - access: authenticated
+    match: {path: /a}
+    name: x
+";
+        let lines = text.lines().map(str::to_owned).collect();
+        let document = Document { name: "policy.yaml".to_owned(), lines, node: parse(text, false) };
+        let found: Vec<String> = document.compile().unwrap_err().iter().map(ToString::to_string).collect();
+        for (error, start) in
+            found.iter().zip(["line 6: routes[1].access: ", "line 7: routes[1].match: ", "line 8: routes[1].name: "])
+        {
+            assert!(error.starts_with(start), "{found:#?}");
+        }
+        assert_eq!(found.len(), 3, "{found:#?}");
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     };
     let (warnings, advice) = policy.as_ref().map(|policy| (policy.warnings(), policy.advice())).unwrap_or_default();
     let shadowed = policy.iter().flat_map(|policy| shadowed(policy, &document));
-    let mut warnings: Vec<PolicyError> = warnings.iter().chain(advice).cloned().chain(shadowed).collect();
+    let warnings = warnings.iter().chain(advice).map(|warning| document.placed(warning));
+    let mut warnings: Vec<PolicyError> = warnings.chain(shadowed).collect();
     warnings.sort_by_key(|warning| warning.line);
     let findings = || {
         let errors = errors.iter().map(|error| (Severity::Error, error));
