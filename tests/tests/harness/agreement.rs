@@ -165,10 +165,16 @@ fn compare_passage(request: &Request, explained: &Value, exchange: &Exchange, pr
         let mut expected: Vec<(String, Vec<u8>)> =
             seen.answered.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone().into())).collect();
         expected.retain(|(name, _)| !removed.iter().any(|removed| removed == name) && !added(name));
-        expected.extend(set.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().into())));
+        expected.extend(set.into_iter().flat_map(lines));
         let own = |name: &str| ENVOYS_OWN.contains(&name);
         compare_lines("response", &exchange.response.headers.0, expected, own, problems);
     }
+}
+
+/// The lines of a header: a text for one, a list for more.
+fn lines((name, value): (String, Value)) -> Vec<(String, Vec<u8>)> {
+    let values = if let Value::Array(values) = value { values } else { vec![value] };
+    values.iter().map(|value| (name.clone(), value.as_str().unwrap_or_default().into())).collect()
 }
 
 fn object(value: &Value) -> Map<String, Value> {

@@ -248,12 +248,23 @@ impl Edits {
         let mut sorted = Self::default();
         for edit in edits {
             match edit {
-                HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) | HeaderEdit::Append(name, value) => {
+                HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) => {
                     sorted.set.insert(name.to_string(), shown_value(name, value).into());
                 }
+                HeaderEdit::Append(name, value) => sorted.append(name, shown_value(name, value)),
                 HeaderEdit::Remove(name) => sorted.removed.push(name.to_string()),
             }
         }
         sorted
+    }
+
+    /// One more line of a header: cookies have a line each. What takes the place of other lines is not gone.
+    fn append(&mut self, name: &str, value: String) {
+        self.removed.retain(|removed| removed != name);
+        match self.set.get_mut(name) {
+            None => drop(self.set.insert(name.to_owned(), value.into())),
+            Some(Value::Array(lines)) => lines.push(value.into()),
+            Some(first) => *first = json!([first.take(), value]),
+        }
     }
 }

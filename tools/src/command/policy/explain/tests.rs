@@ -1,6 +1,8 @@
 use portcullis_engine::HeaderEdit;
 
-use super::{describe, shown_value};
+use serde_json::json;
+
+use super::{Edits, describe, shown_value};
 use crate::cli::parse_header;
 
 #[test]
@@ -11,6 +13,21 @@ fn queries_and_cookies_are_not_shown() {
     assert_eq!(shown_value("x-user-id", "alice?"), "alice?");
     let edit = HeaderEdit::Set("cookie".into(), "session=secret".into());
     assert_eq!(describe(&edit), "set     cookie: …");
+}
+
+#[test]
+fn every_line_of_a_header_is_told() {
+    let edits = [
+        HeaderEdit::Remove("server".into()),
+        HeaderEdit::Remove("set-cookie".into()),
+        HeaderEdit::Append("set-cookie".into(), "a=1; Secure".into()),
+        HeaderEdit::Append("set-cookie".into(), "b=2; Secure".into()),
+        HeaderEdit::Append("set-cookie".into(), "c=3; Secure".into()),
+        HeaderEdit::Append("vary".into(), "Origin".into()),
+    ];
+    let Edits { set, removed } = Edits::of(edits.iter());
+    assert_eq!(json!(set), json!({"set-cookie": ["a=1; Secure", "b=2; Secure", "c=3; Secure"], "vary": "Origin"}));
+    assert_eq!(removed, ["server"]);
 }
 
 #[test]
