@@ -111,6 +111,7 @@ type Sent = (Vec<(String, Vec<u8>)>, Option<IpAddr>, Vec<u8>);
 
 fn request(at: At<'_>, findings: &mut Findings) -> Option<Sent> {
     let mut fields = Fields::of(at, findings)?;
+    fields.outside = &["name", "as", "now", "expect"];
     let method = fields.read("method", findings, text).unwrap_or("GET");
     let path = fields.required("path", "write the path, with its query if it has one", findings);
     let path = path.and_then(|at| text(at, findings));

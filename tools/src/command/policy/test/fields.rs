@@ -34,12 +34,16 @@ pub struct Fields<'n> {
     pub line: Option<u32>,
     members: &'n [(Key, Node)],
     known: Vec<&'static str>,
+    /// Fields that stand beside this mapping, and not in it.
+    pub outside: &'static [&'static str],
 }
 
 impl<'n> Fields<'n> {
     pub fn of(at: At<'n>, findings: &mut Findings) -> Option<Self> {
         match &at.node.value {
-            NodeValue::Map(members) => Some(Self { path: at.path, line: at.node.line, members, known: Vec::new() }),
+            NodeValue::Map(members) => {
+                Some(Self { path: at.path, line: at.node.line, members, known: Vec::new(), outside: &[] })
+            }
             _ => {
                 findings.wrong_kind(at, "a mapping");
                 None
@@ -78,11 +82,19 @@ impl<'n> Fields<'n> {
             if self.members.iter().take(index).any(|(earlier, _)| earlier.name == key.name) {
                 findings.error(&path, key.line, format!("field `{}` stands twice", key.name), "keep one");
             } else if !self.known.contains(&key.name.as_str()) {
-                let remedy = unknown_remedy(&key.name, &self.known);
+                let remedy = if self.outside.contains(&key.name.as_str()) {
+                    format!("write it one level further out, beside `{}`", last_of(&self.path))
+                } else {
+                    unknown_remedy(&key.name, &self.known)
+                };
                 findings.error(&path, key.line, format!("unknown field `{}`", key.name), remedy);
             }
         }
     }
+}
+
+fn last_of(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or_default()
 }
 
 fn join(path: &str, name: &str) -> String {

@@ -70,3 +70,17 @@ fn what_can_never_hold_is_a_mistake() {
         }
     }
 }
+
+#[test]
+fn what_stands_beside_a_request_is_not_taken_for_a_part_of_it() {
+    for (member, remedy) in [
+        ("as: {}", "write it one level further out, beside `request`"),
+        ("expect: {}", "write it one level further out, beside `request`"),
+        ("pth: /", "did you mean `path`?"),
+    ] {
+        let text = format!("cases:\n  - {{name: a, request: {{path: /, {member}}}, expect: {{decision: allow}}}}\n");
+        let found = cases(&text).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].contains("unknown field") && found[0].contains(remedy), "{member}: {found:#?}");
+    }
+}
