@@ -27,7 +27,7 @@ pub(crate) struct ResponseRules {
     noted: NameMap<Noted>,
     /// What a response without any of them needs, whoever asks.
     usual: Rc<[HeaderEdit]>,
-    set_cookie: Option<CookieRules>,
+    pub(crate) set_cookie: Option<CookieRules>,
     /// What every reply of ours has.
     reply_headers: Vec<Header>,
     /// The same in the form that hosts take, from when they are first needed: of answers to preflights, and by challenge of problem

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use crate::audit::{AuditLevel, AuditRules, Mask};
 use crate::authz::HeldRoles;
-use crate::cors::Origins;
+use crate::cors::{Names, Origins};
 use crate::decision::{AllowReason, DenyReason};
 use crate::headers::Preset;
 use crate::policy::Policy;
 use crate::request::{Action, Method};
 use crate::route::{HostPattern, PathPattern, Route, Segment};
-use crate::token::{Provider, RolesFrom};
+use crate::set_cookie::{CookieRules, SameSite};
+use crate::token::{Provider, RolesFrom, TokenSource};
 
 #[cfg(test)]
 mod tests;
@@ -52,13 +53,19 @@ pub struct RouteView<'p> {
 
 /// A provider of a policy, to be looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct ProviderView<'p>(&'p Provider);
+pub struct ProviderView<'p>(&'p Provider, &'p [TokenSource], usize);
 
 /// What script may read of a route's responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorsView {
     /// The origins in the words of the policy, sorted.
     pub origins: Vec<String>,
+    /// The methods that it may send, sorted.
+    pub methods: Vec<String>,
+    /// The request headers that it may set, sorted.
+    pub headers: Vec<String>,
+    /// The response headers that it may read besides, sorted.
+    pub exposed: Vec<String>,
     /// Whether with the user's credentials.
     pub credentials: bool,
 }
@@ -127,7 +134,8 @@ impl Policy {
 
     /// The providers, in the order of the policy.
     pub fn providers(&self) -> impl Iterator<Item = ProviderView<'_>> {
-        self.providers.iter().map(ProviderView)
+        let all = self.providers.iter().enumerate();
+        all.map(|(index, provider)| ProviderView(provider, &self.sources.0, index))
     }
 
     /// Whether the policy as a whole is on trial.
@@ -169,11 +177,35 @@ impl Policy {
         self.response.cors.as_ref().map(CorsView::new)
     }
 
+    /// Whether what an upstream's errors tell is hidden, where a route does not say otherwise.
+    #[must_use]
+    pub fn hides_upstream_5xx(&self) -> bool {
+        self.response.hide_upstream_5xx
+    }
+
+    /// What cookies are made to say, where a route does not say otherwise.
+    #[must_use]
+    pub fn cookies(&self) -> Vec<String> {
+        asked_of_cookies(self.response.set_cookie.as_ref())
+    }
+
     /// The preset of security headers, where a route does not say otherwise.
     #[must_use]
     pub fn security_preset(&self) -> &'static str {
         preset_name(self.response.preset)
     }
+}
+
+/// Attributes, each with the cookies that need not have it.
+fn asked_of_cookies(rules: Option<&CookieRules>) -> Vec<String> {
+    let Some(CookieRules { secure, http_only, same_site, except }) = rules else { return Vec::new() };
+    let same_site = same_site.map(|same_site| match same_site {
+        SameSite::Strict => "SameSite=Strict",
+        SameSite::Lax => "SameSite=Lax",
+    });
+    let but = if except.is_empty() { String::new() } else { format!(", but for {}", except.join(", ")) };
+    let asked = [secure.then_some("Secure"), http_only.then_some("HttpOnly"), same_site];
+    asked.into_iter().flatten().map(|attribute| format!("{attribute}{but}")).collect()
 }
 
 const fn preset_name(preset: Preset) -> &'static str {
@@ -194,7 +226,18 @@ impl CorsView {
             }
         };
         origins.sort();
-        Self { origins, credentials: cors.credentials }
+        let named = |names: &Names| {
+            let mut all: Vec<String> =
+                names.any.then(|| "*".to_owned()).into_iter().chain(names.listed.clone()).collect();
+            all.sort();
+            all.dedup();
+            all
+        };
+        let mut exposed = cors.expose_headers.clone();
+        exposed.sort();
+        exposed.dedup();
+        let (methods, headers) = (named(&cors.methods), named(&cors.headers));
+        Self { origins, methods, headers, exposed, credentials: cors.credentials }
     }
 }
 
@@ -238,6 +281,24 @@ impl<'p> ProviderView<'p> {
     #[must_use]
     pub const fn clock_skew(&self) -> f64 {
         self.0.verifier.rules.clock_skew
+    }
+
+    /// Where its tokens are looked for.
+    #[must_use]
+    pub fn places(&self) -> Vec<String> {
+        let own = self.1.iter().filter(|source| source.providers.contains(&self.2));
+        own.map(|source| source.place.to_string()).collect()
+    }
+
+    /// Whether the upstream is sent its tokens.
+    #[must_use]
+    pub const fn forwards(&self) -> bool {
+        self.0.forward
+    }
+
+    /// The headers that tell the upstream of a caller, each with its claim.
+    pub fn claim_headers(&self) -> impl Iterator<Item = (&'p str, String)> + use<'p> {
+        self.0.claim_to_headers.iter().map(|(claim, header)| (&**header, claim.0.join(".")))
     }
 
     /// The claim that roles are in; `(identity feed)`, which is no claim, where they are there.
@@ -333,6 +394,18 @@ impl<'p> RouteView<'p> {
     #[must_use]
     pub fn cors(&self) -> Option<CorsView> {
         self.route.response.cors.as_ref().map(CorsView::new)
+    }
+
+    /// Whether what an upstream's errors tell is hidden.
+    #[must_use]
+    pub fn hides_upstream_5xx(&self) -> bool {
+        self.route.response.hide_upstream_5xx
+    }
+
+    /// What cookies of its responses are made to say.
+    #[must_use]
+    pub fn cookies(&self) -> Vec<String> {
+        asked_of_cookies(self.route.response.set_cookie.as_ref())
     }
 
     /// The preset of its security headers.

@@ -2,10 +2,11 @@
 
 mod settings;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use portcullis_engine::config::{Node, NodeValue};
 use portcullis_engine::{AllowReason, Caller, Meeting, Policy, RouteView, Survey};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::matrix::method_name;
 use crate::cli::{DiffArgs, DiffFormat};
@@ -24,10 +25,11 @@ mod tests;
 /// One of them cannot be read or is not valid.
 pub fn run(args: &DiffArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     input::once([Some(args.old.as_path()), Some(args.new.as_path())])?;
-    let old = Document::read(&args.old)?.policy(terminal)?;
+    let old = Side::of(&Document::read(&args.old)?, terminal)?;
     let document = Document::read(&args.new)?;
-    let new = document.policy(terminal)?;
+    let new = Side::of(&document, terminal)?;
     let changes = compare(&old, &new);
+    let (old, new) = (&old.policy, &new.policy);
     let wider = changes.iter().any(|change| change.effect.may_widen());
     match if args.json { DiffFormat::Json } else { args.format } {
         DiffFormat::Json => {
@@ -45,7 +47,7 @@ pub fn run(args: &DiffArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
                 terminal.line(diagnostic::annotation(word, &document.name, &change.text))?;
             }
         }
-        DiffFormat::Markdown => terminal.line(markdown(&changes))?,
+        DiffFormat::Markdown => terminal.line(markdown(&changes, old.digest() == new.digest()))?,
         DiffFormat::Human => {
             let palette = terminal.out_palette;
             for Change { effect, text } in &changes {
@@ -58,11 +60,59 @@ pub fn run(args: &DiffArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
                 })?;
             }
             if changes.is_empty() {
-                terminal.line("nothing changes for anybody")?;
+                terminal.line(nothing(old.digest() == new.digest()))?;
             }
         }
     }
     Ok(if wider && args.deny_widening { Exit::No } else { Exit::Good })
+}
+
+/// What is said where nothing was found. Keys, for one, are not looked at.
+const fn nothing(same: bool) -> &'static str {
+    if same { "nothing changes for anybody" } else { "nothing changes of what is compared" }
+}
+
+/// One of the two policies.
+struct Side {
+    policy: Policy,
+    inputs: Inputs,
+}
+
+impl Side {
+    fn of(document: &Document, terminal: &mut Terminal) -> Result<Self, Failure> {
+        let policy = document.policy(terminal)?;
+        Ok(Self { policy, inputs: document.node.as_ref().map(Inputs::of).unwrap_or_default() })
+    }
+}
+
+/// What requests may bring along, in the words of the document: of two schemas it cannot be said which takes more.
+#[derive(Default)]
+struct Inputs {
+    /// By the name of the route.
+    of_routes: BTreeMap<String, Value>,
+    schemas: Value,
+}
+
+impl Inputs {
+    fn of(document: &Node) -> Self {
+        let routes = match member(document, "routes").map(|routes| &routes.value) {
+            Some(NodeValue::Seq(routes)) => routes.as_slice(),
+            _ => &[],
+        };
+        let of_route = |route: &Node| match &member(route, "name")?.value {
+            NodeValue::String(name) => Some((name.clone(), member(route, "input")?.to_canonical_json())),
+            _ => None,
+        };
+        let schemas = member(document, "schemas").map(Node::to_canonical_json).unwrap_or_default();
+        Self { of_routes: routes.iter().filter_map(of_route).collect(), schemas }
+    }
+}
+
+fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    match &node.value {
+        NodeValue::Map(members) => members.iter().find(|(key, _)| key.name == name).map(|(_, node)| node),
+        _ => None,
+    }
 }
 
 /// Which way a change goes.
@@ -129,14 +179,21 @@ impl Change {
 }
 
 /// Everything that changes, the widest first.
-fn compare(old: &Policy, new: &Policy) -> Vec<Change> {
+fn compare(old: &Side, new: &Side) -> Vec<Change> {
+    let inputs = (&old.inputs, &new.inputs);
+    let (old, new) = (&old.policy, &new.policy);
     let roles: BTreeSet<&str> = old.known_roles().iter().chain(new.known_roles()).map(String::as_str).collect();
     let mut changes = BTreeSet::new();
     for meeting in Survey::between(old, new).meetings() {
         changes.extend(rights(&meeting, &roles));
         if let (Some(before), Some(after)) = (meeting.old, meeting.new) {
             changes.extend(limits(&meeting, before, after));
+            let input = |side: &Inputs, view: RouteView<'_>| side.of_routes.get(view.name()).cloned();
+            changes.extend(input_of(&meeting, input(inputs.0, before).as_ref(), input(inputs.1, after).as_ref()));
         }
+    }
+    if inputs.0.schemas != inputs.1.schemas {
+        changes.insert(Change::new(Effect::Unclear, "schemas of bodies are others (`schemas`)"));
     }
     changes.extend(settings::names(old, new));
     changes.extend(settings::providers(old, new));
@@ -268,9 +325,26 @@ fn limits(meeting: &Meeting<'_>, old: RouteView<'_>, new: RouteView<'_>) -> Vec<
     changes
 }
 
-fn markdown(changes: &[Change]) -> String {
+/// Whether what requests may bring along is judged, and whether otherwise.
+fn input_of(meeting: &Meeting<'_>, old: Option<&Value>, new: Option<&Value>) -> Option<Change> {
+    let what = requests(meeting, &meeting.methods);
+    match (old, new) {
+        (before, after) if before == after => None,
+        (Some(_), None) => Some(Change::new(Effect::Wider, format!("{what} may bring along anything now (`input`)"))),
+        (None, Some(_)) => {
+            Some(Change::new(Effect::Narrower, format!("{what} is judged by what it brings along (`input`)")))
+        }
+        _ => Some(Change::new(Effect::Unclear, format!("{what} may bring along something else (`input`)"))),
+    }
+}
+
+fn markdown(changes: &[Change], same: bool) -> String {
     if changes.is_empty() {
-        return "### Policy\n\nNothing changes for anybody.".to_owned();
+        let mut said = nothing(same).to_owned();
+        if let Some(first) = said.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        return format!("### Policy\n\n{said}.");
     }
     let mut text = "### Policy: what changes".to_owned();
     for (title, effects) in [

@@ -110,6 +110,36 @@ fn provider(old: &ProviderView<'_>, new: &ProviderView<'_>, changes: &mut Vec<Ch
     } else if old.clock_skew() > new.clock_skew() {
         say(Effect::Narrower, "lets clocks differ by less (`clock_skew`)".to_owned());
     }
+    let (before, after): (BTreeSet<String>, BTreeSet<String>) =
+        (old.places().into_iter().collect(), new.places().into_iter().collect());
+    for come in after.difference(&before) {
+        say(Effect::Wider, format!("takes tokens from {come}"));
+    }
+    for gone in before.difference(&after) {
+        say(Effect::Narrower, format!("no longer takes tokens from {gone}"));
+    }
+    if old.forwards() != new.forwards() {
+        let wider = new.forwards();
+        let word = if wider { "leaves tokens" } else { "no longer leaves tokens" };
+        say(Effect::wider_if(wider), format!("{word} in requests to the upstream (`forward`)"));
+    }
+    let headers = |view: &ProviderView<'_>| -> BTreeMap<String, String> {
+        view.claim_headers().map(|(header, claim)| (header.to_owned(), claim)).collect()
+    };
+    let (before, after) = (headers(old), headers(new));
+    for (header, claim) in &after {
+        match before.get(header) {
+            None => say(Effect::Other, format!("has the upstream sent {claim} as {header}")),
+            // A service that goes by it lets in others.
+            Some(was) if was != claim => {
+                say(Effect::Unclear, format!("has the upstream sent {claim} as {header} now, before {was}"));
+            }
+            Some(_) => {}
+        }
+    }
+    for header in before.keys().filter(|header| !after.contains_key(*header)) {
+        say(Effect::Other, format!("no longer has the upstream sent {header}"));
+    }
     if old.roles_from() != new.roles_from() {
         let claim = |view: &ProviderView<'_>| view.roles_from().unwrap_or_else(|| "nowhere".to_owned());
         let effect = if new.roles_from().is_none() { Effect::Narrower } else { Effect::Unclear };
@@ -170,11 +200,17 @@ pub(super) fn responses(old: &Policy, new: &Policy) -> Vec<Change> {
     let mut changes = Vec::new();
     cors(old.cors().as_ref(), new.cors().as_ref(), "", &mut changes);
     preset(old.security_preset(), new.security_preset(), "", &mut changes);
+    errors(old.hides_upstream_5xx(), new.hides_upstream_5xx(), "", &mut changes);
+    cookies(&old.cookies(), &new.cookies(), "", &mut changes);
     for after in new.routes() {
         let before = old.routes().find(|before| before.name() == after.name());
         let (before_cors, before_preset) = match before {
             Some(before) => (before.cors(), before.security_preset()),
             None => (old.cors(), old.security_preset()),
+        };
+        let (before_hides, before_cookies) = match before {
+            Some(before) => (before.hides_upstream_5xx(), before.cookies()),
+            None => (old.hides_upstream_5xx(), old.cookies()),
         };
         let of = format!(" of route `{}`", after.name());
         // What only follows from the policy's own was said above.
@@ -183,6 +219,12 @@ pub(super) fn responses(old: &Policy, new: &Policy) -> Vec<Change> {
         }
         if (before_preset, after.security_preset()) != (old.security_preset(), new.security_preset()) {
             preset(before_preset, after.security_preset(), &of, &mut changes);
+        }
+        if (before_hides, after.hides_upstream_5xx()) != (old.hides_upstream_5xx(), new.hides_upstream_5xx()) {
+            errors(before_hides, after.hides_upstream_5xx(), &of, &mut changes);
+        }
+        if (&before_cookies, &after.cookies()) != (&old.cookies(), &new.cookies()) {
+            cookies(&before_cookies, &after.cookies(), &of, &mut changes);
         }
     }
     changes
@@ -242,12 +284,44 @@ fn cors(old: Option<&CorsView>, new: Option<&CorsView>, of: &str, changes: &mut 
     for gone in before.difference(&after) {
         changes.push(Change::new(Effect::Narrower, format!("origin {gone} may no longer read responses{of}")));
     }
+    if let (Some(old), Some(new)) = (old, new) {
+        for (what, before, after) in [
+            ("send", &old.methods, &new.methods),
+            ("set", &old.headers, &new.headers),
+            ("read", &old.exposed, &new.exposed),
+        ] {
+            for come in after.iter().filter(|one| !before.contains(one)) {
+                changes.push(Change::new(Effect::Wider, format!("scripts of these origins may now {what} {come}{of}")));
+            }
+            for gone in before.iter().filter(|one| !after.contains(one)) {
+                let text = format!("scripts of these origins may no longer {what} {gone}{of}");
+                changes.push(Change::new(Effect::Narrower, text));
+            }
+        }
+    }
     let credentials = |view: Option<&CorsView>| view.is_some_and(|view| view.credentials);
     if old.is_some() && new.is_some() && credentials(old) != credentials(new) {
         let wider = credentials(new);
         let word = if wider { "may now" } else { "may no longer" };
         changes
             .push(Change::new(Effect::wider_if(wider), format!("origins {word} read responses with credentials{of}")));
+    }
+}
+
+fn errors(old: bool, new: bool, of: &str, changes: &mut Vec<Change>) {
+    if old != new {
+        let word = if new { "are hidden" } else { "are shown" };
+        let text = format!("the upstream's errors{of} {word} now (`hide_upstream_5xx`)");
+        changes.push(Change::new(Effect::wider_if(!new), text));
+    }
+}
+
+fn cookies(old: &[String], new: &[String], of: &str, changes: &mut Vec<Change>) {
+    for gone in old.iter().filter(|asked| !new.contains(asked)) {
+        changes.push(Change::new(Effect::Wider, format!("cookies{of} are no longer made to say {gone}")));
+    }
+    for come in new.iter().filter(|asked| !old.contains(asked)) {
+        changes.push(Change::new(Effect::Narrower, format!("cookies{of} are made to say {come}")));
     }
 }
 

@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use super::*;
 
-fn policy(change: &Value) -> Policy {
+fn policy(change: &Value) -> Side {
     let mut document = json!({
         "version": "v1",
         "providers": [provider(&json!({}))],
@@ -18,7 +18,9 @@ fn policy(change: &Value) -> Policy {
     });
     document.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     let secrets = |_: &str| SecretLookup::Value(Secret::new(vec![b'x'; 64]));
-    Policy::load(document.to_string().as_bytes(), &secrets).unwrap_or_else(|errors| panic!("{errors:?}"))
+    let text = document.to_string();
+    let policy = Policy::load(text.as_bytes(), &secrets).unwrap_or_else(|errors| panic!("{errors:?}"));
+    Side { policy, inputs: Inputs::of(&Node::from_json(text.as_bytes()).unwrap()) }
 }
 
 fn provider(change: &Value) -> Value {
@@ -121,6 +123,66 @@ fn every_kind_of_change_is_told_from_both_sides() {
             ],
         ),
         (
+            json!({"providers": [provider(&json!({
+                "from_cookies": ["session"], "from_params": ["token"], "forward": true,
+                "claim_to_headers": [{"claim": ["sub"], "header": "x-user"}]}))]}),
+            vec![
+                "+ provider `local` leaves tokens in requests to the upstream (`forward`)",
+                "+ provider `local` takes tokens from cookie `session`",
+                "+ provider `local` takes tokens from query parameter `token`",
+                "~ provider `local` has the upstream sent sub as x-user",
+            ],
+            vec![
+                "- provider `local` no longer leaves tokens in requests to the upstream (`forward`)",
+                "- provider `local` no longer takes tokens from cookie `session`",
+                "- provider `local` no longer takes tokens from query parameter `token`",
+                "~ provider `local` no longer has the upstream sent x-user",
+            ],
+        ),
+        (
+            routes(&none, &json!({"input": {"max_body_bytes": 10}})),
+            vec!["- GET /search is judged by what it brings along (`input`)"],
+            vec!["+ GET /search may bring along anything now (`input`)"],
+        ),
+        (
+            json!({"schemas": {"user": {"type": "object"}}}),
+            vec!["~ schemas of bodies are others (`schemas`)"],
+            vec!["~ schemas of bodies are others (`schemas`)"],
+        ),
+        (
+            json!({"errors": {"hide_upstream_5xx": false},
+                   "security_headers": {"set_cookie": {"secure": true, "same_site": "lax", "except": ["a"]}}}),
+            vec![
+                "+ the upstream's errors are shown now (`hide_upstream_5xx`)",
+                "- cookies are made to say SameSite=Lax, but for a",
+                "- cookies are made to say Secure, but for a",
+            ],
+            vec![
+                "+ cookies are no longer made to say SameSite=Lax, but for a",
+                "+ cookies are no longer made to say Secure, but for a",
+                "- the upstream's errors are hidden now (`hide_upstream_5xx`)",
+            ],
+        ),
+        (
+            routes(&none, &json!({"errors": {"hide_upstream_5xx": false}})),
+            vec!["+ the upstream's errors of route `search` are shown now (`hide_upstream_5xx`)"],
+            vec!["- the upstream's errors of route `search` are hidden now (`hide_upstream_5xx`)"],
+        ),
+        (
+            json!({"cors": {"allow_origins": ["https://a.test"], "allow_methods": ["GET", "HEAD", "POST", "PUT"],
+                            "allow_headers": ["X-A"], "expose_headers": ["X-B"]}}),
+            vec![
+                "+ scripts of these origins may now read x-b",
+                "+ scripts of these origins may now send PUT",
+                "+ scripts of these origins may now set x-a",
+            ],
+            vec![
+                "- scripts of these origins may no longer read x-b",
+                "- scripts of these origins may no longer send PUT",
+                "- scripts of these origins may no longer set x-a",
+            ],
+        ),
+        (
             json!({"identity_feed": feed(&none), "api_keys": {"header": "x-api-key"},
                    "lockout": {"max_failures": 5, "window": "5m", "duration": "5m"}}),
             vec![
@@ -160,7 +222,7 @@ fn every_kind_of_change_is_told_from_both_sides() {
             vec!["~ every request is recorded (`audit.level`)"],
         ),
     ] {
-        let lines = |old: &Policy, new: &Policy| -> Vec<String> {
+        let lines = |old: &Side, new: &Side| -> Vec<String> {
             compare(old, new).iter().map(|change| format!("{} {}", change.effect.sign(), change.text)).collect()
         };
         let (old, new) = (policy(&none), policy(&change));
@@ -204,6 +266,27 @@ fn a_feed_that_is_believed_otherwise_is_a_change() {
 }
 
 #[test]
+fn what_is_sent_and_judged_otherwise_counts_as_wider() {
+    let headers = |claim: &str| {
+        let headers = json!({"claim_to_headers": [{"claim": [claim], "header": "x-user"}]});
+        policy(&json!({"providers": [provider(&headers)]}))
+    };
+    let input = |most: u32| policy(&routes(&json!({}), &json!({"input": {"max_body_bytes": most}})));
+    for (old, new, expected) in [
+        (headers("sub"), headers("email"), "provider `local` has the upstream sent email as x-user now, before sub"),
+        (input(10), input(9), "GET /search may bring along something else (`input`)"),
+    ] {
+        assert_eq!(compare(&old, &new), [Change::new(Effect::Unclear, expected)]);
+    }
+}
+
+#[test]
+fn nothing_found_is_not_nothing_changed() {
+    assert_eq!(markdown(&[], true), "### Policy\n\nNothing changes for anybody.");
+    assert_eq!(markdown(&[], false), "### Policy\n\nNothing changes of what is compared.");
+}
+
+#[test]
 fn a_narrow_route_that_goes_opens_what_it_took() {
     let at = |routes: Value| policy(&json!({"routes": routes}));
     let wide = json!({"name": "wide", "match": {"path": "/{a}/b"}, "access": "public"});
@@ -216,6 +299,6 @@ fn a_narrow_route_that_goes_opens_what_it_took() {
 #[test]
 fn markdown_is_escaped() {
     let changes = [Change::new(Effect::Wider, "editor may now GET /a/{*x}<b>@team")];
-    let text = markdown(&changes);
+    let text = markdown(&changes, false);
     assert!(text.contains("**Wider**") && !text.contains("<b>") && !text.contains("@team"), "{text}");
 }
