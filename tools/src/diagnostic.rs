@@ -15,6 +15,12 @@ mod tests;
 /// mistake.
 const SECRET_MEMBERS: [&str; 7] = ["secret", "inline", "k", "authorization", "Authorization", "cookie", "Cookie"];
 
+/// As many characters of a line are shown. JSON is often a single line, and a page of it tells nobody where to look.
+const SHOWN_OF_A_LINE: usize = 240;
+
+/// As many of them stand before what is underlined, where the line is longer.
+const SHOWN_BEFORE: usize = 60;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -52,7 +58,7 @@ pub fn human(document: &Document, severity: Severity, finding: &PolicyError, pal
     let place = if finding.path.is_empty() { String::new() } else { format!(" {}", visible(&finding.path)) };
     line(format_args!("{:margin$}{arrow} {}{colon}{number}{place}", "", document.name));
     if let Some(source) = finding.line.and_then(|number| source_line(document, number, &finding.path)) {
-        let (start, length) = span(&source, &finding.path);
+        let (source, start, length) = excerpt(&source, span(&source, &finding.path));
         let marks = "^".repeat(length);
         let marks = if severity == Severity::Error { palette.red(&marks) } else { palette.yellow(&marks) };
         line(format_args!("{:margin$} {bar}", ""));
@@ -122,6 +128,20 @@ fn span(source: &str, path: &str) -> (usize, usize) {
     let trimmed = source.trim_start();
     let start = source.chars().count() - trimmed.chars().count();
     (start, trimmed.trim_end().chars().count().max(1))
+}
+
+/// The part of a long line around what is underlined, and where that is in it. In characters.
+fn excerpt(source: &str, (start, length): (usize, usize)) -> (String, usize, usize) {
+    let all = source.chars().count();
+    if all <= SHOWN_OF_A_LINE {
+        return (source.to_owned(), start, length);
+    }
+    let fits = start.saturating_add(length) <= SHOWN_OF_A_LINE;
+    let from = if fits { 0 } else { start.saturating_sub(SHOWN_BEFORE) };
+    let shown: String = source.chars().skip(from).take(SHOWN_OF_A_LINE).collect();
+    let (before, after) = (if from > 0 { "…" } else { "" }, if from + SHOWN_OF_A_LINE < all { "…" } else { "" });
+    let start = start - from;
+    (format!("{before}{shown}{after}"), start + before.chars().count(), length.min(SHOWN_OF_A_LINE - start))
 }
 
 /// A finding as a JSON object.

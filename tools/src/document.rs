@@ -223,7 +223,9 @@ fn parse(text: &str, is_json: bool) -> Result<Node, SyntaxError> {
 fn json_error(error: &serde_json::Error) -> SyntaxError {
     let text = error.to_string();
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    SyntaxError { line: u32::try_from(error.line()).ok().filter(|line| *line > 0), message: message.to_owned() }
+    // JSON is often a single line, of which the number says nothing.
+    let message = format!("{message}, in column {}", error.column());
+    SyntaxError { line: u32::try_from(error.line()).ok().filter(|line| *line > 0), message }
 }
 
 #[cfg(test)]
@@ -312,7 +314,7 @@ routes:
     #[test]
     fn json_that_is_none_says_where() {
         let error = parse("{\n  \"version\": v1\n}", true).unwrap_err();
-        assert_eq!(error.to_string(), "line 2: expected value");
+        assert_eq!(error.to_string(), "line 2: expected value, in column 14");
         let error = parse("version: v1", true).unwrap_err();
         assert_eq!(error.line, Some(1));
     }

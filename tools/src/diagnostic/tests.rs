@@ -46,6 +46,26 @@ fn without_a_member_on_the_line_all_of_it_is_underlined() {
 }
 
 #[test]
+fn of_a_long_line_only_the_part_is_shown_that_matters() {
+    let filler = "x: y, ".repeat(1000);
+    for (text, path, message) in [
+        (format!("{{{filler}acess: public, {filler}}}"), "routes[0].acess", "a member far inside"),
+        (format!("{{acess: public, {filler}}}"), "acess", "one at the start"),
+        (format!("{{{filler}acess: public}}"), "acess", "one at the end"),
+    ] {
+        let printed = human(&document(&text), Severity::Error, &finding(path, Some(1)), Palette::PLAIN);
+        let lines: Vec<&str> = printed.lines().collect();
+        assert!(printed.chars().count() < 1000, "{message}: {printed}");
+        let marks: Vec<char> = lines[4].chars().collect();
+        let marked: String =
+            lines[3].chars().zip(&marks).filter_map(|(shown, mark)| (*mark == '^').then_some(shown)).collect();
+        assert_eq!(marked, "acess", "{message}: {printed}");
+    }
+    let printed = human(&document(&filler), Severity::Error, &finding("", Some(1)), Palette::PLAIN);
+    assert!(printed.chars().count() < 1000, "all of a line: {printed}");
+}
+
+#[test]
 fn without_a_line_there_is_only_the_place() {
     let document = document("{}");
     let printed = human(&document, Severity::Warning, &finding("routes[0].name", None), Palette::PLAIN);
