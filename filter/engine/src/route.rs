@@ -263,7 +263,8 @@ impl RouteTable {
         self.misread_somehow(found, path, Query { host, method })
     }
 
-    /// The same where such a server takes the method for another.
+    /// The same where such a server takes the method for another. Not where the route names the method: then it is one of the
+    /// policy's own.
     #[inline(never)]
     pub(crate) fn misread_method<'a>(
         &'a self,
@@ -272,6 +273,9 @@ impl RouteTable {
         host: &str,
         method: &str,
     ) -> Option<Misreading<'a>> {
+        if !found.route.methods.is_empty() {
+            return None;
+        }
         let index = self.descend(0, path.strip_prefix('/')?, &mut Vec::new(), Query { host, method });
         let Some(other) = index.and_then(|index| self.routes.get(index)) else { return Some(Misreading::Unknown) };
         if index != Some(found.index) && !other.is_open() && !other.asks_the_same(found.route) {

@@ -91,7 +91,9 @@ fn is_forged(name: HeaderName<'_>, forgeable: &Spellings) -> bool {
 /// Nor may one send another spelling of those that tokens come in: it was not looked at, and a service may read it.
 pub(crate) fn forgeable(identity: Vec<String>, sources: &Sources) -> Spellings {
     let names = OVERRIDES.into_iter().map(str::to_owned).chain(identity).collect();
-    Spellings::of(names).and_others_of(sources.headers().map(str::to_owned).collect())
+    // `authorization` has no other: nothing is looked for in requests that bring it.
+    let has_others = |name: &&str| name.bytes().any(|byte| !byte.is_ascii_alphanumeric());
+    Spellings::of(names).and_others_of(sources.headers().filter(has_others).map(str::to_owned).collect())
 }
 
 fn strip(headers: &Headers<'_>, goes: impl Fn(HeaderName<'_>) -> bool) -> Vec<HeaderEdit> {

@@ -572,6 +572,7 @@ fn a_method_that_may_be_another_routes_is_refused() {
         {"name": "trial", "match": {"path": "/cache"}, "access": "public", "mode": "dry_run"},
         {"name": "rest", "match": {"path": "/{*rest}"}, "access": "public"},
         {"name": "post", "match": {"path": "/a/{*rest}", "methods": ["POST"]}, "access": "authenticated"},
+        {"name": "lower", "match": {"path": "/cache", "methods": ["ban"]}, "access": "authenticated"},
     ])));
     let viewer = |method: &str, path: &str| Request::new(method, path).role("viewer");
     for (request, outcome, message) in [
@@ -585,6 +586,7 @@ fn a_method_that_may_be_another_routes_is_refused() {
         (Request::new("post", "/a/x"), ("deny", "path_ambiguous"), "a less specific one"),
         (Request::new("post", "/A/x"), ("deny", "path_ambiguous"), "whose path it has in another case"),
         (Request::new("post", "/else"), ("allow", "public"), "nobody's"),
+        (viewer("ban", "/cache"), ("allow", "authenticated"), "one that the policy has in this case"),
     ] {
         assert_eq!(request.decide(&policy).outcome(), outcome, "{message}");
         request.objections(&policy);
