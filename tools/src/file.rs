@@ -88,6 +88,7 @@ impl Replacement {
         })?;
         let replacement = Self { target, beside, file, committed: false };
         if let Ok(old) = fs::metadata(&replacement.target) {
+            keep_owner(&replacement.file, &old);
             let kept = replacement.file.set_permissions(old.permissions());
             kept.map_err(|error| cannot_write(&replacement.beside, &error))?;
         }
@@ -135,6 +136,21 @@ impl Replacement {
         let _unsupported = File::open(directory).and_then(|directory| directory.sync_all());
         Ok(())
     }
+}
+
+/// What is replaced stays its owner's, who may be the only one to read it: the keys of a service's user, for example, that an
+/// administrator rotates. Whoever may give no files away has it then.
+fn keep_owner(file: &File, old: &fs::Metadata) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, fchown};
+        let is_same = file.metadata().is_ok_and(|new| (new.uid(), new.gid()) == (old.uid(), old.gid()));
+        if !is_same {
+            let _not_allowed = fchown(file, Some(old.uid()), Some(old.gid()));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (file, old);
 }
 
 /// Where the new text is written.

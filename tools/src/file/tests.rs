@@ -62,8 +62,8 @@ fn a_file_is_replaced_whole_or_not_at_all() {
 
 #[cfg(unix)]
 #[test]
-fn the_mode_of_a_file_and_a_link_to_it_stay() {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+fn mode_and_owner_of_a_file_and_a_link_to_it_stay() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
     let directory = directory("link");
     let (path, link) = (directory.join("set.json"), directory.join("link.json"));
     fs::write(&path, "one").unwrap();
@@ -73,5 +73,11 @@ fn the_mode_of_a_file_and_a_link_to_it_stay() {
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&path).unwrap(), "two");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    // Only an administrator can give files away, and so keep them whose they are.
+    if chown(&path, Some(12345), Some(54321)).is_ok() {
+        Replacement::begin(&link).unwrap().commit("three").unwrap();
+        let now = fs::metadata(&path).unwrap();
+        assert_eq!((now.uid(), now.gid(), now.permissions().mode() & 0o777), (12345, 54321, 0o640));
+    }
     fs::remove_dir_all(directory).unwrap();
 }
