@@ -37,6 +37,11 @@ fn mistakes_are_told_by_line() {
         ("c.jsonl", "{}\n", "line 1: /subject: must be there"),
         ("d.jsonl", "{\"subject\": \"a\", \"role\": \"b\"}", "line 1: must have no members but subject, roles"),
         ("e.jsonl", "{\"subject\": \"a\", \"roles\": [1]}", "line 1: /roles: must be an array of strings"),
+        (
+            "twice.jsonl",
+            "{\"subject\": \"a\", \"roles\": [], \"roles\": [\"b\"]}",
+            "line 1: /roles: must stand there once",
+        ),
         ("f.csv", "subject,roles\na\nb,c\n", "line 2: must have 2 columns, not 1"),
         ("g.csv", "subject,secret\n", "has a column `secret`"),
         ("h.csv", "subject,subject\n", "twice"),
