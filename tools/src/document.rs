@@ -96,12 +96,13 @@ impl Document {
     }
 }
 
-/// The line of the member or item that a path names, where `line` is only that of something around it, or that of a value
-/// which begins below its name. A repeated member is told by its own line, which stays.
+/// The line of the member or item that a path names, where `line` is only that of something around it. A repeated member is
+/// told by its own line, and a mistake inside a schema by the line inside: those stay.
 fn nearer_line(node: &Node, path: &str, line: u32) -> Option<u32> {
     let (mut node, mut rest, mut found) = (node, path, node.line);
-    let mut around = vec![node.line];
+    let mut around = Vec::new();
     while !rest.is_empty() {
+        around.extend([found, node.line]);
         let (below, beyond) = match &node.value {
             NodeValue::Map(members) => {
                 let names = rest.strip_prefix('.').unwrap_or(rest);
@@ -123,7 +124,6 @@ fn nearer_line(node: &Node, path: &str, line: u32) -> Option<u32> {
             _ => return None,
         };
         (node, rest) = (below, beyond);
-        around.extend([found, node.line]);
     }
     around.contains(&Some(line)).then_some(found).flatten()
 }
@@ -271,9 +271,9 @@ a:
         for (path, line, expected, message) in [
             ("routes[0].roles", 2, Some(9), "a member of a route, told where the route starts"),
             ("routes[0].match", 2, Some(3), "one whose value begins below it"),
-            ("routes[0].match", 4, Some(3), "and told where the value does"),
+            ("routes[0].match", 4, None, "what is inside stays"),
             ("routes[0].roles[0]", 2, Some(10), "an item"),
-            ("routes[0].match.methods[1]", 7, Some(7), "what is told right stays"),
+            ("routes[0].match.methods[1]", 7, None, "what is told right stays"),
             ("routes[1].name", 12, None, "a member that stands twice is the one it is"),
             ("routes[1].match", 11, Some(12), "a flow mapping of two lines"),
             ("routes[0]", 2, Some(2), "all of a route"),
@@ -281,7 +281,7 @@ a:
             ("routes[7].name", 2, None, "nor has what is in no such item"),
             ("a.b.c", 13, Some(14), "a name with a dot"),
             ("a.b.c", 14, Some(14), "is not looked for elsewhere"),
-            ("", 1, Some(1), "the document"),
+            ("", 1, None, "the document"),
             ("routes", 1, Some(1), "a member of the document"),
         ] {
             assert_eq!(super::nearer_line(&node, path, line), expected, "{message}: {path}");
