@@ -47,10 +47,14 @@ pub(crate) fn named_schemas(node: &Node, path: &Path<'_>, findings: &mut Finding
         }
     }
     // Each may refer to the others.
+    let mut sound = true;
     for (key, node) in members {
         if let Some((_, value)) = named.iter().find(|(name, _)| *name == key.name) {
-            compile(value.clone(), node, &path.field(&key.name), &named, findings);
+            sound &= compile(value.clone(), node, &path.field(&key.name), &named, findings).is_some();
         }
+    }
+    if !sound {
+        said_elsewhere(node, path, findings);
     }
     Some(named)
 }
@@ -174,16 +178,21 @@ fn body(node: &Node, path: &Path<'_>, named: &[(String, Value)], findings: &mut 
     fields.finish(findings);
     let node = schema?;
     let path = path.field("schema");
-    if let NodeValue::String(_) = node.value {
+    let compiled = if let NodeValue::String(_) = node.value {
         let name = name_of(node, &path, findings)?;
         let Some((_, schema)) = named.iter().find(|(own, _)| *own == name) else {
             let message = format!("there is no schema `{name}`");
             findings.error(&path, node.line, message, "name one of `schemas`, or write the schema here");
             return None;
         };
-        return compile(schema.clone(), node, &path, named, findings);
+        Schema::compile(schema.clone(), named).ok()
+    } else {
+        compile(node.to_canonical_json(), node, &path, named, findings)
+    };
+    if compiled.is_none() {
+        said_elsewhere(node, &path, findings);
     }
-    compile(node.to_canonical_json(), node, &path, named, findings)
+    compiled
 }
 
 fn compile(
@@ -195,13 +204,24 @@ fn compile(
 ) -> Option<Schema> {
     match Schema::compile(schema, named) {
         Ok(schema) => Some(schema),
-        Err(error) => {
-            let line = line_of(node, &error.pointer).or(node.line);
-            let place = error.pointer.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
-            let at = if place.is_empty() { String::new() } else { format!("`{place}`: ") };
-            findings.error(path, line, format!("{at}{}", error.message), "correct the schema (JSON Schema 2020-12)");
+        Err(errors) => {
+            for error in errors {
+                let line = line_of(node, &error.pointer).or(node.line);
+                let place = error.pointer.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+                let at = if place.is_empty() { String::new() } else { format!("`{place}`: ") };
+                let remedy = "correct the schema (JSON Schema 2020-12)";
+                findings.error(path, line, format!("{at}{}", error.message), remedy);
+            }
             None
         }
+    }
+}
+
+/// What is wrong with one of `schemas` is said where it stands, and not again of what refers to it. Without any error, what it
+/// was to judge would go unjudged.
+fn said_elsewhere(node: &Node, path: &Path<'_>, findings: &mut Findings) {
+    if findings.errors.is_empty() {
+        findings.error(path, node.line, "refers to a schema that is not valid", "correct that one");
     }
 }
 

@@ -1282,6 +1282,40 @@ fn a_mistake_in_a_provider_hides_no_other() {
     }
 }
 
+/// All that is wrong with a schema is said, once, where the schema stands.
+#[test]
+fn mistakes_of_schemas_come_at_once_and_once() {
+    let route = |name: &str, schema: Value| json!({"name": name, "match": {"path": format!("/{name}")}, "access": "public", "input": {"body": {"schema": schema}}});
+    let document = json!({
+        "version": "v1",
+        "schemas": {
+            "user": {"required": "x", "properties": {"a": {"minLength": "x"}, "b": {"type": "strin"}}},
+            "list": {"items": {"$ref": "/schemas/user"}},
+            "tree": {"required": "x", "items": {"$ref": "/schemas/tree"}},
+        },
+        "routes": [
+            route("named", json!("user")),
+            route("above", json!({"$ref": "/schemas/list"})),
+            route("tree", json!("tree")),
+            route("own", json!({"$ref": "/schemas/user", "maxLength": -1, "enum": 7})),
+        ],
+    });
+    let mut found: Vec<String> =
+        errors(&document).iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "routes[3].input.body.schema: `enum`: must be array",
+            "routes[3].input.body.schema: `maxLength`: must be at least 0",
+            "schemas.tree: `required`: must be array",
+            "schemas.user: `properties.a.minLength`: must be integer",
+            "schemas.user: `properties.b.type`: fits none of what is allowed",
+            "schemas.user: `required`: must be array",
+        ]
+    );
+}
+
 /// What may stand where something could not be read is not said to be missing.
 #[test]
 fn what_could_not_be_read_is_not_missing() {

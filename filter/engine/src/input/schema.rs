@@ -48,8 +48,9 @@ impl UrlLoader for Nowhere {
 }
 
 impl Schema {
-    /// Compiles a schema, which may refer to the `named` ones as `/schemas/NAME`.
-    pub(crate) fn compile(schema: Value, named: &[(String, Value)]) -> Result<Self, SchemaError> {
+    /// Compiles a schema, which may refer to the `named` ones as `/schemas/NAME`. What is wrong with one of those is not told
+    /// of this one.
+    pub(crate) fn compile(schema: Value, named: &[(String, Value)]) -> Result<Self, Vec<SchemaError>> {
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
         compiler.enable_format_assertions();
@@ -140,25 +141,29 @@ fn detail(kind: &ErrorKind<'_, '_>) -> String {
     }
 }
 
-fn told(error: &CompileError) -> SchemaError {
+fn told(error: &CompileError) -> Vec<SchemaError> {
     // The last fragment of a place is the pointer within its schema.
     let text = match error {
+        CompileError::ValidationError { url, .. } if url.starts_with(&format!("{BASE}schemas/")) => return Vec::new(),
         CompileError::ValidationError { src, .. } => return wrong(src),
         CompileError::LoadUrlError { url, src } => format!("{url} is not loaded: {src}"),
         error => error.to_string(),
     };
     let message = text.replace(BASE, "/").replace("/inline", "");
-    SchemaError { pointer: pointer_in(&text), message: one_line(&message) }
+    vec![SchemaError { pointer: pointer_in(&text), message: one_line(&message) }]
 }
 
-/// A schema that its own schema refuses.
-fn wrong(error: &ValidationError<'_, '_>) -> SchemaError {
-    let mut first = None;
-    leaves(error, &mut 1, &mut |pointer, detail| {
-        first.get_or_insert((pointer, detail));
+/// A schema that its own schema refuses: everything that is wrong with it.
+fn wrong(error: &ValidationError<'_, '_>) -> Vec<SchemaError> {
+    let (mut found, mut left) = (Vec::new(), usize::MAX);
+    leaves(error, &mut left, &mut |pointer, message| {
+        let error = SchemaError { pointer, message };
+        // The parts of the schema of schemas may say the same.
+        if !found.contains(&error) {
+            found.push(error);
+        }
     });
-    let (pointer, message) = first.unwrap_or_default();
-    SchemaError { pointer, message }
+    found
 }
 
 fn pointer_in(text: &str) -> String {
