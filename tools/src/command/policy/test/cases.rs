@@ -80,15 +80,27 @@ fn file(at: At<'_>, policy: &Policy, findings: &mut Findings) -> Option<Vec<Case
     let mut names: HashMap<String, Option<u32>> = HashMap::new();
     list(listed, findings, |at, findings| {
         let (path, line) = (at.path.clone(), at.node.line);
-        let mut case = case(at, policy, findings)?;
-        case.now = case.now.or(now);
-        if let Some(first) = names.insert(case.name.clone(), line) {
+        // Whatever else is wrong with the case.
+        if let Some(name) = name_of(at.node)
+            && let Some(first) = names.insert(name.to_owned(), line)
+        {
             let place = first.map(|line| format!(", on line {line} too")).unwrap_or_default();
-            let message = format!("another case is named `{}`{place}", case.name);
+            let message = format!("another case is named `{name}`{place}");
             findings.error(&format!("{path}.name"), line, message, "give every case a name of its own");
         }
+        let mut case = case(at, policy, findings)?;
+        case.now = case.now.or(now);
         Some(case)
     })
+}
+
+fn name_of(case: &Node) -> Option<&str> {
+    let NodeValue::Map(members) = &case.value else { return None };
+    let (_, name) = members.iter().find(|(key, _)| key.name == "name")?;
+    match &name.value {
+        NodeValue::String(name) if !name.is_empty() => Some(name),
+        _ => None,
+    }
 }
 
 fn case(at: At<'_>, policy: &Policy, findings: &mut Findings) -> Option<Case> {

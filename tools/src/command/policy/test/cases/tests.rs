@@ -72,6 +72,18 @@ fn what_can_never_hold_is_a_mistake() {
 }
 
 #[test]
+fn a_mistake_in_a_case_hides_no_second_name() {
+    let one = |expect: &str| format!("  - {{name: a, request: {{path: /}}, expect: {expect}}}\n");
+    for (first, second) in [("{decision: perhaps}", "{decision: allow}"), ("{decision: allow}", "{decision: perhaps}")]
+    {
+        let found = cases(&format!("cases:\n{}{}", one(first), one(second))).unwrap_err();
+        let twice =
+            |error: &&String| error.starts_with("line 3: cases[1].name: another case is named `a`, on line 2 too");
+        assert_eq!((found.len(), found.iter().filter(twice).count()), (2, 1), "{first}: {found:#?}");
+    }
+}
+
+#[test]
 fn what_stands_beside_a_request_is_not_taken_for_a_part_of_it() {
     for (member, remedy) in [
         ("as: {}", "write it one level further out, beside `request`"),
