@@ -21,12 +21,19 @@ const BUSY: Duration = Duration::from_millis(2);
 
 thread_local! {
     /// What is in force in this worker, for the next policy and for other listeners: they need not load it again.
-    static IN_FORCE: RefCell<Vec<(String, Weak<Feeds>)>> = const { RefCell::new(Vec::new()) };
+    static IN_FORCE: RefCell<Vec<InForce>> = const { RefCell::new(Vec::new()) };
+}
+
+struct InForce {
+    id: String,
+    place: String,
+    feeds: Weak<Feeds>,
 }
 
 /// The feed of a plugin.
 pub(crate) struct Poller {
     id: String,
+    place: String,
     state: String,
     call: Option<(u32, Which)>,
     work: Option<Work>,
@@ -44,8 +51,8 @@ struct Work {
 
 impl Poller {
     pub(crate) fn new(feed: &IdentityFeed) -> Self {
-        let id = feed.id();
-        Self { state: format!("portcullis.feed.state.{id}"), id, call: None, work: None, unreadable: None }
+        let (id, place) = (feed.id(), feed.place());
+        Self { state: state_of(&id), id, place, call: None, work: None, unreadable: None }
     }
 
     fn document(&self, which: Which) -> String {
@@ -62,8 +69,33 @@ impl Poller {
 
     /// Takes over what this worker has in force already.
     pub(crate) fn start(&self, policy: &Policy, worker: &mut Worker) {
-        let state = self.shared_state();
         if let Some(feeds) = self.held_here() {
+            worker.share_feeds(policy, feeds, self.shared_state().checked_at());
+        } else if let Some(feed) = policy.identity_feed() {
+            self.take_over(feed, policy, worker);
+        }
+    }
+
+    /// Where a key was added or left out, as in a rotation, what is in force here stays so if the keys at hand signed it, and its
+    /// version does not go back.
+    #[inline(never)]
+    fn take_over(&self, feed: &IdentityFeed, policy: &Policy, worker: &mut Worker) {
+        let Some((id, feeds)) = self.held_of_place().filter(|(_, feeds)| feed.signed(feeds)) else { return };
+        let before: FeedState = shared::state(&state_of(&id)).0;
+        let take = |state: &FeedState| IdentityFeed::taken_over(state, &before, &feeds);
+        // The first worker leaves it for all.
+        if take(&self.shared_state()).is_some() {
+            for which in [Which::Full, Which::Delta] {
+                let Some(file) = feeds.file(which) else { continue };
+                if host::set_shared(&self.document(which), file).is_err() {
+                    return;
+                }
+            }
+            shared::update(&self.state, take);
+        }
+        let state = self.shared_state();
+        if (state.version(Which::Full), state.version(Which::Delta)) == versions(Some(&feeds)) {
+            self.remember(Some(&feeds));
             worker.share_feeds(policy, feeds, state.checked_at());
         }
     }
@@ -271,17 +303,31 @@ impl Poller {
         let Some(feeds) = feeds else { return };
         IN_FORCE.with(|held| {
             let Ok(mut held) = held.try_borrow_mut() else { return };
-            held.retain(|(id, feeds)| *id != self.id && feeds.strong_count() > 0);
-            held.push((self.id.clone(), Rc::downgrade(feeds)));
+            held.retain(|held| held.id != self.id && held.feeds.strong_count() > 0);
+            let (id, place) = (self.id.clone(), self.place.clone());
+            held.push(InForce { id, place, feeds: Rc::downgrade(feeds) });
         });
     }
 
     fn held_here(&self) -> Option<Rc<Feeds>> {
         IN_FORCE.with(|held| {
             let held = held.try_borrow().ok()?;
-            held.iter().find(|(id, _)| *id == self.id).and_then(|(_, feeds)| feeds.upgrade())
+            held.iter().find(|held| held.id == self.id).and_then(|held| held.feeds.upgrade())
         })
     }
+
+    /// What is in force of the same place, and under which name.
+    fn held_of_place(&self) -> Option<(String, Rc<Feeds>)> {
+        IN_FORCE.with(|held| {
+            let held = held.try_borrow().ok()?;
+            let of_place = held.iter().rev().filter(|held| held.place == self.place);
+            of_place.filter_map(|held| Some((held.id.clone(), held.feeds.upgrade()?))).next()
+        })
+    }
+}
+
+fn state_of(id: &str) -> String {
+    format!("portcullis.feed.state.{id}")
 }
 
 fn versions(feeds: Option<&Rc<Feeds>>) -> (u64, u64) {

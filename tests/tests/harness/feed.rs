@@ -28,6 +28,16 @@ pub fn key() -> Value {
     json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
 }
 
+/// The same in a set with another that was there before or is to come.
+pub fn keys() -> Value {
+    json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}, key()]})
+}
+
+/// The public half of another alone.
+pub fn other_key() -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "x": "_FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU"})
+}
+
 /// The policy's side; `changes` to it.
 pub fn source(changes: &Value) -> Value {
     let mut feed = json!({

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{FeedError, Feeds, Loading};
+use super::{FeedClaims, FeedError, Feeds, Loading};
 use crate::pipeline::short_digest;
 use crate::remote::{is_ahead, take};
 use crate::time::UnixTime;
@@ -124,8 +124,21 @@ impl IdentityFeed {
     /// A name for the feed that all workers agree on: the same for the same place and the same keys.
     #[must_use]
     pub fn id(&self) -> String {
+        short_digest(&[&self.place(), self.key.as_str()].join("\n"))
+    }
+
+    /// The same for the same place, whatever the keys.
+    #[must_use]
+    pub fn place(&self) -> String {
         let delta = self.delta_path.as_deref().unwrap_or_default();
-        short_digest(&[self.cluster.as_str(), &self.authority, &self.path, delta, &self.key].join("\n"))
+        short_digest(&[self.cluster.as_str(), &self.authority, &self.path, delta].join("\n"))
+    }
+
+    /// Whether the keys signed all of what is in force.
+    #[must_use]
+    pub fn signed(&self, feeds: &Feeds) -> bool {
+        let files = [Which::Full, Which::Delta].into_iter().filter_map(|which| feeds.file(which));
+        files.into_iter().all(|file| FeedClaims::of_file(file, &self.keys).is_ok())
     }
 
     /// How often to look whether there is something to do.
@@ -222,6 +235,15 @@ impl IdentityFeed {
             Which::Delta => next.delta_etag = etag,
         }
         next
+    }
+
+    /// The state where `feeds` are taken over that came into force under other keys; `before` is the state there. `None` where
+    /// that is another feed's, or nothing may be taken over any more.
+    #[must_use]
+    pub fn taken_over(state: &FeedState, before: &FeedState, feeds: &Feeds) -> Option<FeedState> {
+        let is_of = (before.full, before.delta) == (feeds.full_version(), feeds.delta_version());
+        let FeedState { busy_until, next_at, .. } = *state;
+        (is_of && state.full == 0).then(|| FeedState { busy_until, next_at, failures: 0, refused: 0, ..before.clone() })
     }
 
     /// The state after no answer, or none that was any good. While there is no feed the wait starts short: at the start

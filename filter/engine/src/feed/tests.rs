@@ -305,6 +305,34 @@ fn a_state_survives_being_kept() {
     }
 }
 
+#[test]
+fn what_other_keys_left_is_taken_over_where_these_signed_it() {
+    let with = |keys: serde_json::Value| {
+        let changes = serde_json::json!({"key": keys.to_string()});
+        crate::testing::policy(&crate::testing::with_feed(changes)).identity_feed().cloned().expect("a feed")
+    };
+    let (own, other) = (
+        crate::testing::feed_jwk(),
+        serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "_FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU"}),
+    );
+    let [alone, both, others] = [own.clone(), serde_json::json!({"keys": [other.clone(), own]}), other].map(with);
+    assert!(alone.place() == both.place() && alone.id() != both.id());
+    let feeds = Feeds::of(good(10, None, draft())).expect("full");
+    let feeds = feeds.followed_by(good(12, Some(9), Draft::default())).expect("a delta");
+    assert!(both.signed(&feeds) && !others.signed(&feeds));
+
+    let now = UnixTime::from_seconds(NOW);
+    let before = alone.applied(&FeedState::NEVER, Which::Delta, &feeds, Some("\"12\""), now);
+    let busy = both.begun(&FeedState::NEVER, now);
+    let taken = IdentityFeed::taken_over(&busy, &before, &feeds).expect("a state");
+    assert_eq!((taken.version(Which::Full), taken.version(Which::Delta)), (10, 12), "what it may not fall behind");
+    assert_eq!((taken.checked_at(), taken.etag(Which::Delta)), (now, Some("\"12\"")));
+    assert!(!both.is_due(&taken, now), "a fetch under way stays under way");
+    assert_eq!(IdentityFeed::taken_over(&taken, &before, &feeds), None, "once");
+    let newer = Feeds::of(good(11, None, draft())).expect("full");
+    assert_eq!(IdentityFeed::taken_over(&busy, &before, &newer), None, "another's state");
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use proptest::prelude::*;
