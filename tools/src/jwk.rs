@@ -207,7 +207,8 @@ impl PublicKey {
         self.kind.algorithms()
     }
 
-    /// The algorithm to publish it for: the one asked for, or the only one there is.
+    /// The algorithm to publish it for: the one asked for, or the usual one. None of its own for RSA, whose algorithms are not one
+    /// by several names.
     ///
     /// # Errors
     /// It cannot verify the one asked for.
@@ -218,7 +219,7 @@ impl PublicKey {
                 Err(Failure::usage(format!("{name} is not a key for {wanted}"))
                     .remedy(format!("it is one for {}", names.join(", "))))
             }
-            (None, [only]) => Ok(Some(*only)),
+            (None, [usual, ..]) if self.kind != Kind::Rsa => Ok(Some(*usual)),
             (wanted, _) => Ok(wanted),
         }
     }

@@ -352,6 +352,7 @@ fn a_new_key_is_like_the_newest() {
     for (keys, algorithm, published, rsa_bits) in [
         (json!([]), Algorithm::ES256, Some(Algorithm::ES256), None),
         (json!([named(ED25519, None)]), Algorithm::EdDSA, Some(Algorithm::EdDSA), None),
+        (json!([named(ED25519, Some(Algorithm::Ed25519))]), Algorithm::Ed25519, Some(Algorithm::Ed25519), None),
         (json!([named(P521, None)]), Algorithm::ES512, Some(Algorithm::ES512), None),
         (json!([named(RSA, None)]), Algorithm::RS256, None, Some(2048)),
         (json!([named(RSA, Some(Algorithm::PS384))]), Algorithm::PS384, Some(Algorithm::PS384), Some(2048)),
