@@ -3,23 +3,15 @@
 use crate::decision::DenyReason;
 use crate::hash::FixedSet;
 use crate::headers::HeaderEdit;
-use crate::request::{Headers, RequestHead};
+use crate::request::{HeaderName, Headers, RequestHead};
 use crate::text::{Header, Text};
 
 /// Most empty elements tolerated in `Access-Control-Request-Headers`: RFC 9110 section 5.6.1 asks for "a reasonable
 /// number", and browsers send none.
 const MAX_EMPTY_ELEMENTS: usize = 16;
 
-/// Headers of CORS that an upstream may have set itself, all removed where a CORS block applies.
-const ACCESS_CONTROL: [&str; 7] = [
-    "access-control-allow-origin",
-    "access-control-allow-credentials",
-    "access-control-expose-headers",
-    "access-control-allow-methods",
-    "access-control-allow-headers",
-    "access-control-max-age",
-    "access-control-allow-private-network",
-];
+/// What the names of all headers of CORS begin with, those of tomorrow too. An upstream's own are removed where a CORS block applies.
+const ACCESS_CONTROL: &str = "access-control-";
 
 /// Who may read a response depends on who asks (Fetch, "CORS protocol and HTTP caches").
 pub(crate) const VARY: Header = (Text::Static("vary"), Text::Static("Origin"));
@@ -121,9 +113,9 @@ impl CorsPolicy {
         headers
     }
 
-    /// The headers of an upstream's response that its edits go by.
-    pub(crate) fn weighed() -> impl Iterator<Item = &'static str> {
-        ACCESS_CONTROL.into_iter().chain(["vary"])
+    /// Whether the edits of an upstream's response go by a header of this name, beside [`VARY`].
+    pub(crate) fn weighs(name: HeaderName<'_>) -> bool {
+        name.as_bytes().starts_with(ACCESS_CONTROL.as_bytes())
     }
 
     /// The edits of a response without any of those, whoever asks.
@@ -147,9 +139,7 @@ impl CorsPolicy {
         let ours = self.grant_and_expose(origin);
         for (index, (name, _)) in upstream.iter().enumerate() {
             let name = name.as_str();
-            let foreign = name.starts_with("access-control-")
-                && ACCESS_CONTROL.contains(&name)
-                && !ours.iter().any(|(set, _)| **set == *name);
+            let foreign = name.starts_with(ACCESS_CONTROL) && !ours.iter().any(|(set, _)| **set == *name);
             if foreign && !upstream.iter().take(index).any(|(earlier, _)| earlier == name) {
                 edits.push(HeaderEdit::Remove(name.to_owned().into()));
             }

@@ -63,7 +63,7 @@ impl ResponseRules {
         let mut noted: NameMap<Noted> = NameMap::new();
         let mut weigh = |name| noted.note(name, |noted| noted.weighed = true);
         rules.iter().for_each(|rule| weigh(rule.name().clone()));
-        cors.iter().for_each(|_| CorsPolicy::weighed().for_each(|name| weigh(Text::Static(name))));
+        cors.iter().for_each(|_| weigh(VARY.0));
         set_cookie.iter().for_each(|_| weigh(Text::Static(SET_COOKIE)));
         GRPC_WORDS.iter().filter(|_| hide_upstream_5xx).for_each(|name| weigh(Text::Static(name)));
         security.removed().for_each(|name| noted.note(name, |noted| noted.removed = true));
@@ -112,6 +112,9 @@ impl ResponsePlan {
         let mut edits = Vec::new();
         for (name, _) in upstream {
             match rules.noted.get(*name) {
+                None if rules.cors.is_some() && CorsPolicy::weighs(*name) => {
+                    return HeaderEdits::new(self.weigh(upstream), None);
+                }
                 None => {}
                 Some((_, Noted { weighed: true, .. })) => return HeaderEdits::new(self.weigh(upstream), None),
                 Some((name, _)) => remove(name, &mut edits),

@@ -290,6 +290,7 @@ fn an_upstream_has_no_say_in_cors() {
         ("access-control-expose-headers", "*"),
         ("access-control-max-age", "86400"),
         ("access-control-allow-private-network", "true"),
+        ("access-control-allow-tomorrow", "true"),
         ("access-control-allow-origin", "https://evil.test"),
     ];
     let cors_of = |origin: Option<&str>, upstream: &[(&str, &str)]| {
@@ -308,6 +309,8 @@ fn an_upstream_has_no_say_in_cors() {
     ];
     assert_eq!(cors_of(Some("https://app.test"), &upstream), ours, "ours, and no other");
     assert_eq!(cors_of(Some("https://app.test"), &[]), ours, "where the upstream says nothing");
+    let unknown = [("access-control-allow-tomorrow", "true")];
+    assert_eq!(cors_of(Some("https://app.test"), &unknown), ours, "one that nobody knows yet, alone");
     assert_eq!(cors_of(Some("https://evil.test"), &upstream), ["vary: Origin"], "none");
     assert_eq!(cors_of(None, &upstream), ["vary: Origin"], "none without an origin");
     for (vary, expected) in [

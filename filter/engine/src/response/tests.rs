@@ -384,6 +384,7 @@ fn the_usual_edits_are_those_of_a_response_that_is_weighed() {
         ("content-security-policy", "default-src *"),
         ("vary", "accept"),
         ("access-control-allow-origin", "null"),
+        ("access-control-allow-tomorrow", "t"),
         ("set-cookie", "a=b"),
         ("grpc-message", "m"),
         ("x-other", "o"),
