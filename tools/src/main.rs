@@ -15,6 +15,7 @@ mod html;
 mod input;
 mod jwk;
 mod network;
+mod object;
 mod password;
 mod qr;
 mod random;

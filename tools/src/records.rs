@@ -1,15 +1,13 @@
 //! Files of one record a line, as CSV with a header or as JSON lines, by the ending of their name.
 
-use std::collections::HashSet;
-use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::exit::Failure;
+use crate::object::Object;
 use crate::terminal::{Bar, visible};
 
 #[cfg(test)]
@@ -171,43 +169,14 @@ fn json_lines(path: &Path, file: File, bar: &mut Bar, take: &mut dyn FnMut(u64, 
             continue;
         }
         let members = serde_json::from_slice(&bytes).map_err(|_| "must be a JSON object, on one line".to_owned());
-        take(line, members.and_then(|Object(members)| once(members)));
-    }
-}
-
-/// The members of a JSON object, repeated ones too.
-struct Object(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Object(members))
-            }
-        }
-        deserializer.deserialize_map(Members)
+        take(line, members.and_then(once));
     }
 }
 
 /// Members of which none stands twice: it would be anybody's guess which of the two is meant.
-fn once(members: Vec<(String, Value)>) -> Line {
-    let mut seen = HashSet::new();
-    let repeated = members.iter().find(|(name, _)| !seen.insert(name.as_str()));
-    match repeated {
-        Some((name, _)) => Err(format!("/{}: must stand there once", visible(name))),
-        None => Ok(members),
-    }
+fn once(members: Object<Value>) -> Line {
+    let repeated = members.repeated().next().map(|name| format!("/{}: must stand there once", visible(name)));
+    repeated.map_or(Ok(members.0), Err)
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {

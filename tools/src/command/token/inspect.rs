@@ -1,16 +1,14 @@
 //! `portcullis token inspect`: what a token says, whoever wrote it.
 
-use std::fmt;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::cli::InspectArgs;
 use crate::exit::{Exit, Failure};
 use crate::input;
+use crate::object::Object;
 use crate::terminal::{Terminal, visible};
 use crate::time;
 
@@ -50,8 +48,8 @@ pub fn run(args: &InspectArgs, terminal: &mut Terminal) -> Result<Exit, Failure>
 struct Token {
     header_text: Box<RawValue>,
     claims_text: Box<RawValue>,
-    header: Members,
-    claims: Members,
+    header: Object<Box<RawValue>>,
+    claims: Object<Box<RawValue>>,
     signature_bytes: usize,
 }
 
@@ -71,46 +69,12 @@ impl Token {
     }
 }
 
-fn decode_object(part: &str, name: &str) -> Result<(Box<RawValue>, Members), String> {
+fn decode_object(part: &str, name: &str) -> Result<(Box<RawValue>, Object<Box<RawValue>>), String> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| format!("its {name} is not unpadded base64url"))?;
     let problem = || format!("its {name} is not a JSON object");
     let text: Box<RawValue> = serde_json::from_slice(&bytes).map_err(|_| problem())?;
     let members = serde_json::from_str(text.get()).map_err(|_| problem())?;
     Ok((text, members))
-}
-
-/// The members of a JSON object as they stand.
-struct Members(Vec<(String, Box<RawValue>)>);
-
-impl Members {
-    /// Every name that appears again.
-    fn repeated(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().enumerate().filter_map(|(index, (name, _))| {
-            self.0.iter().take(index).any(|(earlier, _)| earlier == name).then_some(name.as_str())
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = access.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
 }
 
 fn print_json(token: &Token, now: i64, terminal: &mut Terminal) -> Result<(), Failure> {
