@@ -16,8 +16,8 @@ const STEPS_PER_VALUE: usize = 10;
 /// How many schemas may be open, one within the other. With 390 of them V8 has no more stack for the module.
 const MAX_OPEN: usize = 256;
 
-/// References, which are taken for static ones.
-const REFERENCES: [&str; 2] = ["$ref", "$dynamicRef"];
+/// References, which are taken for static ones; the last is of draft 2019-09.
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 
 /// Keywords with a schema for the value itself, or a list of them (JSON Schema core 2020-12, section 10.2).
 const IN_PLACE: [&str; 4] = ["not", "if", "then", "else"];
@@ -58,6 +58,7 @@ enum Kind {
 
 /// Reads schemas, each once.
 struct Reader<'s> {
+    own: &'s Value,
     named: &'s [(String, Value)],
     /// Where each has its place, by its address.
     known: FixedMap<usize, usize>,
@@ -75,15 +76,10 @@ struct Place<'s> {
 }
 
 impl Recursive {
-    /// `None` where a schema does not refer to itself; and where it has names of its own for parts of it (`$id`), which are
-    /// not followed here.
+    /// `None` where a schema does not refer to itself.
     pub(super) fn of(own: &Value, named: &[(String, Value)]) -> Option<Self> {
-        let renames = |document: &Value| document.as_object().is_some_and(|own| own.values().any(has_id));
-        if renames(own) || named.iter().any(|(_, schema)| renames(schema)) {
-            return None;
-        }
-        let mut reader =
-            Reader { named, known: FixedMap::default(), open: Vec::new(), steps: Vec::new(), is_recursive: false };
+        let (open, steps) = (Vec::new(), Vec::new());
+        let mut reader = Reader { own, named, known: FixedMap::default(), open, steps, is_recursive: false };
         reader.read(Place { document: own, schema: own });
         reader.is_recursive.then_some(Self(reader.steps))
     }
@@ -204,7 +200,9 @@ impl<'s> Reader<'s> {
         self.steps.push(Step::default());
         if let Value::Object(keywords) = at.schema {
             self.open.push(place);
-            let step = self.step(at.document, keywords);
+            // What has a name of its own (`$id`) is where references within begin (JSON Schema core 2020-12, section 8.2.1).
+            let document = if keywords.get("$id").is_some_and(Value::is_string) { at.schema } else { at.document };
+            let step = self.step(document, keywords);
             self.open.pop();
             if let Some(empty) = self.steps.get_mut(place) {
                 *empty = step;
@@ -218,47 +216,65 @@ impl<'s> Reader<'s> {
         let many = |name: &str| one(name).and_then(Value::as_array).into_iter().flatten();
         let by_name = |name: &str| one(name).and_then(Value::as_object).into_iter().flatten();
         let kinds = many("type").chain(one("type")).filter_map(Kind::named).collect();
-        let targets = REFERENCES.iter().filter_map(|name| self.resolve(document, one(name)?.as_str()?));
+        let references = REFERENCES.iter().filter_map(|name| one(name)?.as_str());
+        let targets = references.flat_map(|reference| self.resolve(document, reference));
         let here =
             IN_PLACE_LISTS.iter().flat_map(|name| many(name)).chain(IN_PLACE.iter().filter_map(|name| one(name)));
-        let here = here.chain(by_name("dependentSchemas").map(|(_, schema)| schema));
+        // `dependencies`, `additionalItems` and lists of `items` are those of drafts before 2019-09 and 2020-12.
+        let dependent = by_name("dependentSchemas").chain(by_name("dependencies"));
+        let here = here.chain(dependent.map(|(_, schema)| schema));
         let in_place: Vec<Place<'s>> = targets.chain(here.map(|schema| Place { document, schema })).collect();
         let mut read = |schema| self.read(Place { document, schema });
         let members = by_name("properties").map(|(name, schema)| (name.clone(), read(schema))).collect();
         let patterns = by_name("patternProperties").map(|(_, schema)| read(schema)).collect();
         let (others, every_member) =
             (one("additionalProperties").map(&mut read), one("unevaluatedProperties").map(&mut read));
-        let prefix = many("prefixItems").map(&mut read).collect();
-        let items = one("items").map(&mut read);
+        let prefix = many("prefixItems").chain(many("items")).map(&mut read).collect();
+        let items = one("items").filter(|items| !items.is_array()).or(one("additionalItems")).map(&mut read);
         let every_item = ["contains", "unevaluatedItems"].into_iter().filter_map(one).map(&mut read).collect();
         let in_place = in_place.into_iter().map(|place| self.read(place)).collect();
         let constant = one("const").cloned();
         Step { kinds, constant, in_place, members, patterns, others, every_member, prefix, items, every_item }
     }
 
-    /// `#/…`, `#anchor`, or the same of a named schema.
-    fn resolve(&self, from: &'s Value, reference: &str) -> Option<Place<'s>> {
+    /// `#/…`, `#anchor`, or the same of a named schema, and of all whose `$id` ends like this: to look at one too many is no harm.
+    fn resolve(&self, from: &'s Value, reference: &str) -> Vec<Place<'s>> {
         let (place, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let document = if place.is_empty() {
-            from
+        let mut documents = Vec::new();
+        if place.is_empty() {
+            documents.push(from);
         } else {
-            let name = place.rsplit('/').next()?;
-            self.named.iter().find(|(own, _)| own == name).map(|(_, schema)| schema)?
+            let name = last_segment(place);
+            identify(self.own, name, &mut documents);
+            for (own, schema) in self.named {
+                documents.extend(Some(schema).filter(|_| own == name));
+                identify(schema, name, &mut documents);
+            }
+        }
+        let at = |document: &'s Value| match fragment {
+            "" => Some(document),
+            pointer if pointer.starts_with('/') => document.pointer(pointer),
+            anchor => anchored(document, anchor),
         };
-        let schema = match fragment {
-            "" => document,
-            pointer if pointer.starts_with('/') => document.pointer(pointer)?,
-            anchor => anchored(document, anchor)?,
-        };
-        Some(Place { document, schema })
+        documents.into_iter().filter_map(|document| Some(Place { document, schema: at(document)? })).collect()
     }
 }
 
-fn has_id(schema: &Value) -> bool {
+fn last_segment(place: &str) -> &str {
+    // `$id` may end with an empty fragment.
+    place.trim_end_matches('#').rsplit(['/', ':']).next().unwrap_or(place)
+}
+
+/// The schemas in this one whose `$id` ends with a name.
+fn identify<'s>(schema: &'s Value, name: &str, found: &mut Vec<&'s Value>) {
     match schema {
-        Value::Object(members) => members.get("$id").is_some_and(Value::is_string) || members.values().any(has_id),
-        Value::Array(items) => items.iter().any(has_id),
-        _ => false,
+        Value::Object(members) => {
+            let id = members.get("$id").and_then(Value::as_str);
+            found.extend(id.filter(|id| last_segment(id) == name).map(|_| schema));
+            members.values().for_each(|member| identify(member, name, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| identify(item, name, found)),
+        _ => {}
     }
 }
 

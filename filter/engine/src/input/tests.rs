@@ -452,7 +452,32 @@ fn a_body_that_a_union_of_itself_would_look_at_for_ever_is_refused() {
     named["schemas"] = json!({"filter": {"$ref": "/schemas/one"}, "one": union("/schemas/filter")});
     let mut anchored = union("#top");
     anchored["$anchor"] = json!("top");
+    let drafts = |schema: &str, mut own: Value| {
+        own["$schema"] = json!(schema);
+        with(own)
+    };
+    let mut bundled = union("f");
+    bundled["$id"] = json!("https://schemas.test/f");
+    let of_2019 = {
+        let mut own = union("#");
+        own["oneOf"].as_array_mut().unwrap().iter_mut().for_each(|operator| {
+            operator["properties"]["of"]["items"] = json!({"$recursiveRef": "#"});
+        });
+        own
+    };
+    let of_7 = |below: &str| {
+        let of = |name: &str| json!({"items": [{"const": name}], "additionalItems": {"$ref": below}});
+        json!({"type": "array", "anyOf": [of("and"), of("or"), of("is")]})
+    };
     let policies = [
+        (
+            with(json!({"$ref": "https://schemas.test/f", "$defs": {"f": bundled.clone()}})),
+            false,
+            "by a name of its own",
+        ),
+        (with(bundled), false, "with a name"),
+        (drafts("https://json-schema.org/draft/2019-09/schema", of_2019), false, "in draft 2019-09"),
+        (drafts("http://json-schema.org/draft-07/schema#", of_7("#")), true, "in draft 7"),
         (with(union("#")), false, "itself"),
         (with(json!({"$ref": "#/$defs/f", "$defs": {"f": union("#/$defs/f")}})), false, "a part"),
         (policy(&named), false, "by names"),
